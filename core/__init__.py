@@ -1,0 +1,1 @@
+"""What Waypost does. Knows no web framework, no queue and no scheduler."""

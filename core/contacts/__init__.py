@@ -1,0 +1,1 @@
+"""Whom a workspace writes with."""

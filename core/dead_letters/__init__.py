@@ -1,0 +1,1 @@
+"""What a person does about messages that are out of attempts."""

@@ -1,0 +1,167 @@
+"""What a person does about a message that is out of attempts (Q9)."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import col
+
+from core.contacts.commands import find_or_add
+from core.errors import Conflict, Impossible
+from core.messaging.commands import has_unknown_attempt, send_again
+from core.messaging.requests import check_payload
+from core.templates import queries as template_queries
+from core.templates import rules as template_rules
+from core.unit import Unit
+from data.enums import LetterState, MemberStatus, MessageKind, MessageState
+from data.messages import DeadLetter, LetterAction, Message
+from data.people import Member
+from data.sending import Phone
+
+RESTORABLE_FOR = timedelta(days=7)
+
+
+def redrive(
+    unit: Unit, letter_id: str, *, payload: dict[str, Any] | None = None, reason: str | None = None
+) -> DeadLetter:
+    """The message is in the queue again, with a fresh ladder; of two redrives one wins (Conflict
+    ``not_open``). An edited payload is checked like a new send, and the old one is kept."""
+    unit.require("dead_letters.redrive")
+    letter = _open_letter(unit, letter_id)
+    message = unit.find(Message, letter.message_id, called="message", lock=True)
+    edited = None
+    if payload is not None:
+        unit.require("messages.send")
+        edited = _check_edit(unit, message, payload)
+    message.may_duplicate = message.may_duplicate or has_unknown_attempt(unit, message.id)
+    message.expires_at = unit.now + timedelta(seconds=unit.settings.waypost_message_max_age)
+    before = message.payload
+    send_again(unit, message, payload=edited or before, new_round=True)
+    _close(unit, letter, LetterState.REDRIVEN)
+    changed = edited is not None and edited != before
+    _act(unit, letter, "edited and redrove" if changed else "redrove", reason, before if changed else None)
+    unit.record(
+        "dead_letter.redriven", f"dead_letter:{letter.id}", after={"edited": changed, "reason": reason}
+    )
+    return letter
+
+
+def discard(unit: Unit, letter_id: str, *, reason: str) -> DeadLetter:
+    """Given up, with a reason; ``restore`` undoes it for seven days."""
+    unit.require("dead_letters.discard")
+    if not reason.strip():
+        raise Impossible("Say why: a discard needs a reason.", code="reason_required")
+    letter = _open_letter(unit, letter_id)
+    message = unit.find(Message, letter.message_id, called="message", lock=True)
+    message.state = MessageState.DISCARDED
+    unit.session.add(message)
+    _close(unit, letter, LetterState.DISCARDED)
+    _act(unit, letter, "discarded", reason.strip())
+    unit.record("dead_letter.discarded", f"dead_letter:{letter.id}", after={"reason": reason.strip()})
+    return letter
+
+
+def restore(unit: Unit, letter_id: str) -> DeadLetter:
+    """A discard is undone: the letter is open again. Conflict ``not_discarded`` after seven days."""
+    unit.require("dead_letters.discard")
+    letter = unit.find(DeadLetter, letter_id, called="dead letter", lock=True)
+    too_late = letter.closed_at is not None and letter.closed_at + RESTORABLE_FOR <= unit.now
+    if letter.state is not LetterState.DISCARDED or too_late:
+        raise Conflict(
+            "Only a letter that was discarded within the last 7 days can be restored.", code="not_discarded"
+        )
+    message = unit.find(Message, letter.message_id, called="message", lock=True)
+    message.state = MessageState.DEAD
+    letter.state = LetterState.OPEN
+    letter.closed_at = None
+    unit.session.add(message)
+    unit.session.add(letter)
+    _act(unit, letter, "restored")
+    unit.record("dead_letter.restored", f"dead_letter:{letter.id}")
+    return letter
+
+
+def annotate(
+    unit: Unit, letter_id: str, *, note: str | None = None, assignee_id: str | None = None
+) -> DeadLetter:
+    """A note is added, or someone of the team is put in charge."""
+    unit.require("dead_letters.annotate")
+    letter = unit.find(DeadLetter, letter_id, called="dead letter", lock=True)
+    if assignee_id is not None:
+        member = unit.session.exec(
+            unit.scoped(Member).where(
+                col(Member.user_id) == assignee_id, col(Member.status) == MemberStatus.ACTIVE
+            )
+        ).first()
+        if member is None:
+            raise Impossible("There is no such person in this workspace's team.", code="assignee_unknown")
+        letter.assignee_id = assignee_id
+        unit.session.add(letter)
+        _act(unit, letter, "assigned", assignee_id)
+    if note is not None:
+        _act(unit, letter, "noted", note)
+    unit.record(
+        "dead_letter.annotated",
+        f"dead_letter:{letter.id}",
+        after={"noted": note is not None, "assignee": assignee_id},
+    )
+    return letter
+
+
+def _open_letter(unit: Unit, letter_id: str) -> DeadLetter:
+    letter = unit.find(DeadLetter, letter_id, called="dead letter", lock=True)
+    if letter.state is not LetterState.OPEN:
+        raise Conflict(
+            f"This dead letter is {letter.state.value}; only an open one can be redriven or discarded.",
+            code="not_open",
+            state=letter.state.value,
+        )
+    return letter
+
+
+def _check_edit(unit: Unit, message: Message, payload: dict[str, Any]) -> dict[str, Any]:
+    checked = check_payload(payload)
+    kind = MessageKind.TEMPLATE if "template" in checked else MessageKind.TEXT
+    phone = unit.find(Phone, message.phone_number_id, called="phone number")
+    wanted = checked.get("template")
+    if wanted is not None:
+        template = template_queries.find(
+            unit, waba_id=phone.waba_id, name=wanted["name"], language=wanted["language"]
+        )
+        if template is None:
+            raise Impossible(
+                f"There is no template “{wanted['name']}” in language “{wanted['language']}”.",
+                code="template_unknown",
+            )
+        template_rules.check_sendable(template)
+        template_rules.check_parameters(template, wanted.get("components") or [])
+    if checked["to"] != message.recipient:
+        contact = find_or_add(unit, workspace_id=unit.workspace_id, wa_id=checked["to"].removeprefix("+"))
+        message.contact_id = contact.id
+    message.kind = kind
+    return checked
+
+
+def _close(unit: Unit, letter: DeadLetter, state: LetterState) -> None:
+    letter.state = state
+    letter.closed_at = unit.now
+    unit.session.add(letter)
+
+
+def _act(
+    unit: Unit,
+    letter: DeadLetter,
+    verb: str,
+    text: str | None = None,
+    payload_before: dict[str, Any] | None = None,
+) -> None:
+    unit.session.add(
+        LetterAction(
+            id=unit.new_id("act"),
+            letter_id=letter.id,
+            at=unit.now,
+            actor=unit.actor.name,
+            verb=verb,
+            text=text,
+            payload_before=payload_before,
+        )
+    )

@@ -1,0 +1,1 @@
+"""The order, the pace and the holds of each phone's queue."""

@@ -1,0 +1,65 @@
+"""The state of lanes: who is held, and how fast each may go."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, or_, select
+
+from core.billing.plans import plans_in_force
+from core.lanes.rules import limit_per_second
+from core.unit import Unit
+from data.enums import HoldCause, HoldScope, PlanName
+from data.people import Workspace
+from data.sending import Hold, Phone
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """Why something waits, since when, and on whose word."""
+
+    scope: HoldScope
+    subject: str
+    cause: HoldCause
+    reason: str
+    held_at: datetime
+    held_by: str | None
+    error_code: str | None
+
+
+def holds(unit: Unit) -> list[HoldView]:
+    """The active holds of the workspace, newest first, and those of everything."""
+    rows = unit.session.exec(
+        select(Hold)
+        .where(
+            col(Hold.released_at).is_(None),
+            or_(col(Hold.workspace_id) == unit.workspace_id, col(Hold.scope) == HoldScope.EVERYTHING),
+        )
+        .order_by(col(Hold.held_at).desc())
+        .limit(200)
+    )
+    return [
+        HoldView(row.scope, row.subject, row.cause, row.reason, row.held_at, row.held_by, row.error_code)
+        for row in rows
+    ]
+
+
+def is_held(unit: Unit, *, phone_number_id: str, workspace_id: str) -> bool:
+    """Whether the lane, its workspace or everything is held."""
+    statement = select(Hold.id).where(
+        col(Hold.released_at).is_(None),
+        or_(
+            (col(Hold.scope) == HoldScope.LANE) & (col(Hold.subject) == phone_number_id),
+            (col(Hold.scope) == HoldScope.WORKSPACE) & (col(Hold.subject) == workspace_id),
+            col(Hold.scope) == HoldScope.EVERYTHING,
+        ),
+    )
+    return unit.session.exec(statement.limit(1)).first() is not None
+
+
+def lane_limit(unit: Unit, phone: Phone) -> tuple[int, PlanName]:
+    """Messages a second for the phone, and the plan that says so."""
+    workspace = unit.session.get(Workspace, phone.workspace_id)
+    if workspace is None:
+        raise LookupError(phone.workspace_id)
+    plan = plans_in_force(unit.session, at=unit.now)[workspace.plan]
+    return limit_per_second(plan_limit=plan.messages_per_second, level=phone.throughput_level), workspace.plan

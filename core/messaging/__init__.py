@@ -1,0 +1,1 @@
+"""Sends, retries and settles messages."""

@@ -1,0 +1,523 @@
+"""Messages and the queue as people see them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select as select_columns
+from sqlmodel import col, func, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from core.contacts.rules import mask_number, pretty_number
+from core.errors import Forbidden, Malformed
+from core.lanes import rules as lane_rules
+from core.lanes.queries import HoldView, holds, lane_limit
+from core.messaging.rules import WAITING, public_state
+from core.monitoring.queries import health
+from core.ports.meta_errors import explain
+from core.unit import Unit
+from data.enums import Direction, HoldScope, LetterState, MessageKind, MessageState, Outcome, WaitingFor
+from data.messages import Attempt, Contact, DeadLetter, Message, MessageStatus
+from data.sending import Lane, Phone
+
+HIDDEN_TEXT = "Text hidden"
+PREVIEW_MAX = 140
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFilter:
+    """What a list of messages is narrowed to; None does not narrow. ``status`` is a public word. ``q`` is an
+    id, a wamid, a number or the beginning of one, or the name of a template."""
+
+    status: str | None = None
+    direction: Direction | None = None
+    to: str | None = None
+    phone_number_id: str | None = None
+    error_code: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One line of a list. ``to`` is E.164, masked for those who may not see it; ``to_pretty`` is for eyes."""
+
+    id: str
+    direction: Direction
+    kind: MessageKind
+    status: str
+    to: str
+    to_pretty: str
+    contact_name: str | None
+    phone_number_id: str
+    template_name: str | None
+    preview: str
+    wamid: str | None
+    attempts: int
+    may_duplicate: bool
+    error_code: str | None
+    error_title: str | None
+    waiting_for: WaitingFor | None
+    next_attempt_at: datetime | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePage:
+    """``next_cursor`` is the id to go on after; None at the end."""
+
+    items: list[MessageRow]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    number: int
+    round: int
+    claimed_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    outcome: Outcome | None
+    error_code: str | None
+    error_title: str | None
+    error_detail: str | None
+    http_status: int | None
+    trace_id: str | None
+    wamid: str | None
+    may_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """A status with its time at Meta and its time here."""
+
+    status: str
+    at: datetime
+    received_at: datetime
+    wamid: str
+    error_code: str | None
+    error_title: str | None
+    error_detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDetail:
+    """Everything about one message. ``payload`` is None for those who may not see it. ``next_step`` says in a
+    sentence what happens next."""
+
+    row: MessageRow
+    payload: dict[str, Any] | None
+    expires_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    read_at: datetime | None
+    sent_by: str | None
+    error_detail: str | None
+    advice: str | None
+    attempts: list[AttemptView]
+    statuses: list[StatusView]
+    letter_id: str | None
+    letter_state: LetterState | None
+    can_settle: bool
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """One phone's queue: counts of messages, and its pace."""
+
+    phone_number_id: str
+    display_number: str
+    verified_name: str
+    ready: int
+    delayed: int
+    in_flight: int
+    oldest_ready_at: datetime | None
+    next_due_at: datetime | None
+    limit_per_second: int
+    remaining: int
+    hold: HoldView | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """The workspace's queue. ``state``: running, paused (by a person) or stopped (no worker)."""
+
+    state: str
+    ready: int
+    delayed: int
+    in_flight: int
+    held: int
+    unknown: int
+    dead: int
+    oldest_ready_s: float
+    sent_last_minute: int
+    lanes: list[LaneStatus]
+    pause: HoldView | None
+
+
+def list_messages(
+    unit: Unit, wanted: MessageFilter, *, cursor: str | None = None, limit: int = 50
+) -> MessagePage:
+    """Newest first. Forbidden when a number is searched for by someone who may not see numbers."""
+    unit.require("messages.view")
+    statement = _narrow(unit, unit.scoped(Message), wanted)
+    if cursor is not None:
+        statement = statement.where(col(Message.id) < cursor)
+    statement = statement.order_by(col(Message.id).desc()).limit(limit + 1)
+    messages = list(unit.session.exec(statement))
+    more = len(messages) > limit
+    rows = _rows(unit, messages[:limit])
+    return MessagePage(rows, rows[-1].id if more else None)
+
+
+def waiting_messages(unit: Unit, *, limit: int = 50) -> list[MessageRow]:
+    """What is on its way or waits, most urgent first."""
+    unit.require("queues.view")
+    lanes = select(Lane.phone_number_id).where(col(Lane.workspace_id) == unit.workspace_id)
+    on_the_way = (
+        unit.scoped(Message)
+        .where(col(Message.state).in_([MessageState.CLAIMED, MessageState.SENDING]))
+        .order_by(col(Message.id))
+        .limit(limit)
+    )
+    due = (
+        select(Message)
+        .where(
+            col(Message.phone_number_id).in_(lanes),
+            col(Message.state).in_([MessageState.QUEUED, MessageState.RETRY_QUEUED]),
+        )
+        .order_by(col(Message.due_at), col(Message.id))
+        .limit(limit)
+    )
+    unknown = (
+        unit.scoped(Message)
+        .where(col(Message.state) == MessageState.UNKNOWN)
+        .order_by(col(Message.id))
+        .limit(limit)
+    )
+    found = [*unit.session.exec(on_the_way), *unit.session.exec(unknown), *unit.session.exec(due)]
+    return _rows(unit, found[:limit])
+
+
+def message_detail(unit: Unit, message_id: str) -> MessageDetail:
+    """NotFound for another workspace's message, as for one that is not there."""
+    unit.require("messages.view")
+    message = unit.find(Message, message_id, called="message")
+    row = _rows(unit, [message])[0]
+    letter = unit.session.exec(
+        select(DeadLetter)
+        .where(col(DeadLetter.message_id) == message.id)
+        .order_by(col(DeadLetter.round).desc())
+    ).first()
+    why = explain(message.error_code) if message.error_code else None
+    reveals = unit.actor.can("contacts.reveal")
+    return MessageDetail(
+        row=row,
+        payload=message.payload if reveals else None,
+        expires_at=message.expires_at,
+        sent_at=message.sent_at,
+        delivered_at=message.delivered_at,
+        read_at=message.read_at,
+        sent_by=message.sent_by,
+        error_detail=message.error_detail,
+        advice=why.advice if why else None,
+        attempts=attempts_of(unit, message.id),
+        statuses=_statuses_of(unit, message.id),
+        letter_id=letter.id if letter else None,
+        letter_state=letter.state if letter else None,
+        can_settle=message.state is MessageState.UNKNOWN and unit.actor.can("dead_letters.redrive"),
+        next_step=_next_step(unit, message, row),
+    )
+
+
+def attempts_of(unit: Unit, message_id: str) -> list[AttemptView]:
+    """Oldest first."""
+    statement = select(Attempt).where(col(Attempt.message_id) == message_id).order_by(col(Attempt.number))
+    return [
+        AttemptView(
+            number=a.number,
+            round=a.round,
+            claimed_at=a.claimed_at,
+            started_at=a.started_at,
+            finished_at=a.finished_at,
+            outcome=a.outcome,
+            error_code=a.error_code,
+            error_title=explain(a.error_code).title if a.error_code else None,
+            error_detail=a.error_detail,
+            http_status=a.http_status,
+            trace_id=a.trace_id,
+            wamid=a.wamid,
+            may_duplicate=a.may_duplicate,
+        )
+        for a in unit.session.exec(statement)
+    ]
+
+
+def queue_status(unit: Unit) -> QueueStatus:
+    """Counts and rows come from the same conditions, so a number and the list behind it agree."""
+    unit.require("queues.view")
+    active = holds(unit)
+    pause = next((h for h in active if h.scope in (HoldScope.WORKSPACE, HoldScope.EVERYTHING)), None)
+    lanes = _lanes(unit, active)
+    held = sum(lane.ready + lane.delayed for lane in lanes if lane.hold is not None or pause is not None)
+    open_lanes = [lane for lane in lanes if lane.hold is None and pause is None]
+    oldest = min((lane.oldest_ready_at for lane in open_lanes if lane.oldest_ready_at), default=None)
+    return QueueStatus(
+        state="paused" if pause is not None else _worker_state(unit),
+        ready=sum(lane.ready for lane in open_lanes),
+        delayed=sum(lane.delayed for lane in open_lanes),
+        in_flight=sum(lane.in_flight for lane in lanes),
+        held=held,
+        unknown=_count(unit, MessageState.UNKNOWN),
+        dead=open_letters(unit),
+        oldest_ready_s=max(0.0, (unit.now - oldest).total_seconds()) if oldest else 0.0,
+        sent_last_minute=unit.session.exec(
+            select(func.count())
+            .select_from(Message)
+            .where(
+                col(Message.workspace_id) == unit.workspace_id,
+                col(Message.sent_at) > unit.now - timedelta(seconds=60),
+                col(Message.direction) == Direction.OUTBOUND,
+            )
+        ).one(),
+        lanes=lanes,
+        pause=pause,
+    )
+
+
+def open_letters(unit: Unit) -> int:
+    """How many dead letters wait for a person."""
+    return unit.session.exec(
+        select(func.count())
+        .select_from(DeadLetter)
+        .where(col(DeadLetter.workspace_id) == unit.workspace_id, col(DeadLetter.state) == LetterState.OPEN)
+    ).one()
+
+
+def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
+    rows = unit.session.exec(
+        select(Lane, Phone)
+        .join(Phone, col(Phone.id) == col(Lane.phone_number_id))
+        .where(col(Lane.workspace_id) == unit.workspace_id)
+        .order_by(col(Phone.verified_name), col(Phone.id))
+    ).all()
+    ids = [lane.phone_number_id for lane, _ in rows]
+    is_due = col(Message.due_at) <= unit.now
+    waiting = unit.session.execute(
+        select_columns(
+            col(Message.phone_number_id),
+            func.count().filter(is_due),
+            func.count().filter(~is_due),
+            func.min(col(Message.due_at)).filter(is_due),
+            func.min(col(Message.due_at)).filter(~is_due),
+        )
+        .where(
+            col(Message.phone_number_id).in_(ids),
+            col(Message.state).in_([MessageState.QUEUED, MessageState.RETRY_QUEUED]),
+        )
+        .group_by(col(Message.phone_number_id))
+    ).all()
+    counts = {row[0]: row[1:] for row in waiting}
+    on_the_way = unit.session.exec(
+        select(Message.phone_number_id, func.count())
+        .where(
+            col(Message.workspace_id) == unit.workspace_id,
+            col(Message.state).in_([MessageState.CLAIMED, MessageState.SENDING]),
+        )
+        .group_by(col(Message.phone_number_id))
+    ).all()
+    flying = {row[0]: row[1] for row in on_the_way}
+    held = {hold.subject: hold for hold in active if hold.scope is HoldScope.LANE}
+    found = []
+    for lane, phone in rows:
+        ready, delayed, oldest, next_due = counts.get(phone.id, (0, 0, None, None))
+        limit, _ = lane_limit(unit, phone)
+        found.append(
+            LaneStatus(
+                phone_number_id=phone.id,
+                display_number=pretty_number(phone.display_number),
+                verified_name=phone.verified_name,
+                ready=ready,
+                delayed=delayed,
+                in_flight=flying.get(phone.id, 0),
+                oldest_ready_at=oldest,
+                next_due_at=next_due,
+                limit_per_second=limit,
+                remaining=lane_rules.free(lane.slots, limit=limit, now=unit.now),
+                hold=held.get(phone.id),
+            )
+        )
+    return found
+
+
+def _narrow(unit: Unit, statement: SelectOfScalar[Message], wanted: MessageFilter) -> SelectOfScalar[Message]:
+    if wanted.status is not None:
+        statement = statement.where(col(Message.state).in_(_states(wanted.status)))
+    if wanted.direction is not None:
+        statement = statement.where(col(Message.direction) == wanted.direction)
+    if wanted.to is not None:
+        require_reveal(unit)
+        statement = statement.where(col(Message.recipient) == "+" + _digits(wanted.to))
+    if wanted.phone_number_id is not None:
+        statement = statement.where(col(Message.phone_number_id) == wanted.phone_number_id)
+    if wanted.error_code is not None:
+        statement = statement.where(col(Message.error_code) == wanted.error_code)
+    if wanted.since is not None:
+        statement = statement.where(col(Message.created_at) >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(col(Message.created_at) < wanted.until)
+    if wanted.q:
+        statement = _search(unit, statement, wanted.q.strip())
+    return statement
+
+
+def _search(unit: Unit, statement: SelectOfScalar[Message], q: str) -> SelectOfScalar[Message]:
+    if q.startswith("msg_"):
+        return statement.where(col(Message.id) == q)
+    if q.startswith("wamid."):
+        attempts = select(Attempt.message_id).where(col(Attempt.wamid) == q)
+        return statement.where(or_(col(Message.wamid) == q, col(Message.id).in_(attempts)))
+    digits = _digits(q)
+    if digits and not any(character.isalpha() for character in q):
+        require_reveal(unit)
+        start = f"+{digits}"  # a range, so that the index on the number serves
+        return statement.where(col(Message.recipient) >= start, col(Message.recipient) < start + ":")
+    return statement.where(col(Message.template_name) == q)
+
+
+def require_reveal(unit: Unit) -> None:
+    """Searching by number would tell the number to those from whom it is hidden."""
+    if not unit.actor.can("contacts.reveal"):
+        raise Forbidden.lacking("contacts.reveal")
+
+
+def _states(status: str) -> list[MessageState]:
+    states = [state for state in MessageState if public_state(state) == status]
+    if not states:
+        known = ", ".join(dict.fromkeys(public_state(state) for state in MessageState))
+        raise Malformed.field("status", f"must be one of {known}")
+    return states
+
+
+def _rows(unit: Unit, messages: list[Message]) -> list[MessageRow]:
+    contacts = {
+        row.id: row.name
+        for row in unit.session.exec(
+            select(Contact).where(col(Contact.id).in_({message.contact_id for message in messages}))
+        )
+    }
+    active = holds(unit) if any(message.state in WAITING for message in messages) else []
+    reveals = unit.actor.can("contacts.reveal")
+    return [_row(unit, message, contacts, active, reveals=reveals) for message in messages]
+
+
+def _row(
+    unit: Unit, message: Message, contacts: dict[str, str | None], active: list[HoldView], *, reveals: bool
+) -> MessageRow:
+    waits = message.state in WAITING
+    return MessageRow(
+        id=message.id,
+        direction=message.direction,
+        kind=message.kind,
+        status=public_state(message.state),
+        to=message.recipient if reveals else mask_number(message.recipient),
+        to_pretty=pretty_number(message.recipient) if reveals else mask_number(message.recipient),
+        contact_name=contacts.get(message.contact_id),
+        phone_number_id=message.phone_number_id,
+        template_name=message.template_name,
+        preview=_preview(message) if reveals else HIDDEN_TEXT,
+        wamid=message.wamid,
+        attempts=message.attempt,
+        may_duplicate=message.may_duplicate,
+        error_code=message.error_code,
+        error_title=explain(message.error_code).title if message.error_code else None,
+        waiting_for=WaitingFor.LANE if waits and _is_held(message, active) else message.waiting_for,
+        next_attempt_at=message.due_at if waits else None,
+        created_at=message.created_at,
+    )
+
+
+def _preview(message: Message) -> str:
+    """What the message says, or for a template what fills it in, in one short line."""
+    template = message.payload.get("template")
+    if isinstance(template, dict):
+        texts = [
+            str(parameter.get("text", ""))
+            for component in template.get("components") or []
+            for parameter in component.get("parameters") or []
+            if isinstance(parameter, dict)
+        ]
+        line = " · ".join(text for text in texts if text)
+    else:
+        text = message.payload.get("text")
+        line = text if isinstance(text, str) else f"[{message.payload.get('type', 'message')}]"
+    line = " ".join(line.split())
+    return line if len(line) <= PREVIEW_MAX else line[: PREVIEW_MAX - 1] + "…"
+
+
+def _is_held(message: Message, active: list[HoldView]) -> bool:
+    return any(
+        hold.scope is HoldScope.EVERYTHING
+        or (hold.scope is HoldScope.WORKSPACE and hold.subject == message.workspace_id)
+        or (hold.scope is HoldScope.LANE and hold.subject == message.phone_number_id)
+        for hold in active
+    )
+
+
+def _statuses_of(unit: Unit, message_id: str) -> list[StatusView]:
+    statement = (
+        select(MessageStatus)
+        .where(col(MessageStatus.message_id) == message_id)
+        .order_by(col(MessageStatus.at), col(MessageStatus.received_at))
+    )
+    return [
+        StatusView(
+            status=s.status,
+            at=s.at,
+            received_at=s.received_at,
+            wamid=s.wamid,
+            error_code=s.error_code,
+            error_title=explain(s.error_code).title if s.error_code else None,
+            error_detail=s.error_detail,
+        )
+        for s in unit.session.exec(statement)
+    ]
+
+
+def _next_step(unit: Unit, message: Message, row: MessageRow) -> str:
+    rungs_left = len(unit.settings.waypost_retry_delays) - message.rung
+    tries = f"{rungs_left} {'retry' if rungs_left == 1 else 'retries'} left after it"
+    if row.waiting_for is WaitingFor.LANE:
+        return "Waits until its queue is released. That uses up no retry."
+    return {
+        MessageState.QUEUED: "Waits for its turn to be sent.",
+        MessageState.CLAIMED: "Is being sent now.",
+        MessageState.SENDING: "Is being sent now.",
+        MessageState.RETRY_QUEUED: f"Is tried again at the time shown; {tries}.",
+        MessageState.UNKNOWN: "Nobody knows whether Meta took it. It waits for a person's word.",
+        MessageState.DEAD: "Nothing by itself: it waits for a person among the dead letters.",
+        MessageState.FAILED: "Nothing by itself: it waits for a person among the dead letters.",
+        MessageState.DISCARDED: "Nothing: a person gave it up.",
+        MessageState.SENT: "Meta has taken it. Waits for Meta to report that it was delivered.",
+        MessageState.DELIVERED: "Nothing more: it was delivered.",
+        MessageState.READ: "Nothing more: it was read.",
+        MessageState.RECEIVED: "Nothing: the customer wrote it.",
+    }[message.state]
+
+
+def _count(unit: Unit, *states: MessageState) -> int:
+    return unit.session.exec(
+        select(func.count())
+        .select_from(Message)
+        .where(col(Message.workspace_id) == unit.workspace_id, col(Message.state).in_(states))
+    ).one()
+
+
+def _worker_state(unit: Unit) -> str:
+    return "stopped" if health(unit).worker == "stopped" else "running"
+
+
+def _digits(text: str) -> str:
+    return "".join(character for character in text if character.isdigit() and character.isascii())

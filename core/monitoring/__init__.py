@@ -1,0 +1,1 @@
+"""Heartbeats, leases and the state of the whole."""

@@ -1,0 +1,1 @@
+"""Sending numbers and the credentials they send with."""

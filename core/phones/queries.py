@@ -1,0 +1,63 @@
+"""Numbers to send from, and the credentials they send with."""
+
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+
+from core.contacts.rules import pretty_number
+from core.errors import Conflict, Impossible, NotFound
+from core.unit import Unit
+from data.sending import AccessToken, Phone, Waba
+
+TOKEN_FIELD = "access_token"  # noqa: S105 - the name of the field, sealed into the text
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneChoice:
+    """A number that a form may offer."""
+
+    phone_number_id: str
+    waba_id: str
+    display_number: str
+    verified_name: str
+
+
+def choices(unit: Unit) -> list[PhoneChoice]:
+    unit.require("phones.view")
+    rows = unit.session.exec(unit.scoped(Phone).order_by(col(Phone.verified_name), col(Phone.id))).all()
+    return [
+        PhoneChoice(row.id, row.waba_id, pretty_number(row.display_number), row.verified_name) for row in rows
+    ]
+
+
+def sender(unit: Unit, phone_number_id: str | None) -> Phone:
+    """The number to send from: the one named, or the workspace's only one."""
+    if phone_number_id is not None:
+        return unit.find(Phone, phone_number_id, called="phone number")
+    phones = unit.session.exec(unit.scoped(Phone).limit(2)).all()
+    if len(phones) == 1:
+        return phones[0]
+    if not phones:
+        raise Impossible(
+            "This workspace has no phone number yet. Connect one with “python main.py connect” or "
+            "POST /connections.",
+            code="phone_number_required",
+        )
+    raise Impossible(
+        "This workspace has several phone numbers: say which, in phoneNumberId.", code="phone_number_required"
+    )
+
+
+def token_of(unit: Unit, *, waba_id: str) -> str:
+    """The token that the account's phones send with, unsealed. Never to be stored, logged or shown."""
+    row = unit.session.exec(select(AccessToken).where(col(AccessToken.waba_id) == waba_id)).first()
+    if row is None:
+        raise Conflict("This account has no token. Connect it again.", code="token_missing")
+    return unit.vault.open(row.sealed, workspace_id=row.workspace_id, field=TOKEN_FIELD)
+
+
+def waba_of(unit: Unit, waba_id: str) -> Waba:
+    waba = unit.session.get(Waba, waba_id)
+    if waba is None or waba.workspace_id != unit.workspace_id:
+        raise NotFound.of("WhatsApp Business Account")
+    return waba

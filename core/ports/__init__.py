@@ -1,0 +1,1 @@
+"""The outside world: one module per thing that can refuse, time out or lie."""

@@ -1,0 +1,1 @@
+"""Owners, sign-in, sessions and API keys."""

@@ -1,0 +1,1 @@
+"""Pre-approved message forms and the check of a send against them."""

@@ -1,0 +1,1 @@
+"""Connecting an account and replacing its token."""

@@ -1,0 +1,1 @@
+"""The shape of what is stored: tables, columns, enumerations, migrations. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Alembic migrations. One that has landed is never edited."""

@@ -1,0 +1,1 @@
+"""The REST API: parsing and shapes. What is done is core's."""

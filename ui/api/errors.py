@@ -1,0 +1,74 @@
+"""Every refusal in the one shape of the API: ``{"error", "code", …}``."""
+
+import re
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from core.errors import DomainError, TooMany
+from ui.api.shapes import throughput_headers
+
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not take that method.",
+}
+_CODES = {404: "not_found", 405: "method_not_allowed"}
+
+
+def refusal(status: int, sentence: str, code: str, **facts: Any) -> JSONResponse:
+    return JSONResponse({"error": sentence, "code": code, **facts}, status)
+
+
+def domain_response(error: DomainError) -> JSONResponse:
+    facts = dict(error.facts)
+    headers: dict[str, str] = {}
+    retry_after_s = facts.pop("retry_after_s", None)
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    throughput = facts.pop("throughput", None)
+    if isinstance(error, TooMany) and throughput is not None:
+        headers |= throughput_headers(throughput)
+        facts |= {
+            "limit": throughput.limit,
+            "remaining": throughput.remaining,
+            "resetAt": headers["X-RateLimit-Reset"],
+        }
+    body = {"error": error.sentence, "code": error.code, **facts}
+    return JSONResponse(body, error.status, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answers for refusals of core, of FastAPI's validation and of routing."""
+
+    @app.exception_handler(DomainError)
+    async def refused(_: Request, error: DomainError) -> JSONResponse:
+        return domain_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [
+            {"field": _field(found["loc"]), "message": _plain(str(found["msg"]))} for found in error.errors()
+        ]
+        first = fields[0]
+        sentence = f"{first['field']}: {first['message']}" if first["field"] else str(first["message"])
+        return refusal(400, sentence, "malformed", fields=fields)
+
+    @app.exception_handler(HTTPException)
+    async def routing(_: Request, error: HTTPException) -> JSONResponse:
+        sentence = _SENTENCES.get(error.status_code, str(error.detail))
+        code = _CODES.get(error.status_code, "refused")
+        response = refusal(error.status_code, sentence, code)
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _field(location: tuple[Any, ...]) -> str:
+    """``("body", "template", "name")`` → ``template.name``."""
+    return ".".join(str(part) for part in location[1:])
+
+
+def _plain(message: str) -> str:
+    return re.sub(r"^Value error, ", "", message)

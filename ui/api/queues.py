@@ -1,0 +1,57 @@
+"""``/queues``: the state of sending, pause and resume."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from core.lanes import commands as lanes
+from core.messaging.queries import queue_status
+from core.monitoring.queries import health
+from ui.api.route import ApiRoute, identity_of, needs, runtime_of
+from ui.api.shapes import PauseBody
+
+router = APIRouter(prefix="/queues", tags=["Queues"], route_class=ApiRoute)
+
+
+@router.get("/status")
+@needs("queues.view")
+def status(request: Request) -> dict[str, Any]:
+    """Counts of the workspace's messages by what they wait for."""
+    with runtime_of(request).unit(identity_of(request)) as unit:
+        queue = queue_status(unit)
+        webhooks = health(unit).webhooks
+    return {
+        "messageRetry": {
+            "state": queue.state,
+            "ready": queue.ready,
+            "delayed": queue.delayed,
+            "inFlight": queue.in_flight,
+            "held": queue.held,
+            "unknown": queue.unknown,
+            "dead": queue.dead,
+            "oldestReadySeconds": round(queue.oldest_ready_s, 3),
+            "sentLastMinute": queue.sent_last_minute,
+        },
+        # Webhooks are applied before they are answered: none is ever pending.
+        "webhooks": {"state": webhooks, "pending": 0, "failed": 0, "oldestPendingSeconds": 0.0},
+    }
+
+
+@router.post("/messageRetry/pause")
+@needs("queues.pause")
+def pause(request: Request, body: PauseBody | None = None) -> dict[str, Any]:
+    """Stops sending of the workspace, or of one phone; messages wait and use up no retry."""
+    wanted = body or PauseBody()
+    with runtime_of(request).unit(identity_of(request), write=True) as unit:
+        lanes.pause(unit, phone_number_id=wanted.phone_number_id, reason=wanted.reason)
+    return status(request)
+
+
+@router.post("/messageRetry/resume")
+@needs("queues.pause")
+def resume(request: Request, body: PauseBody | None = None) -> dict[str, Any]:
+    """Sends again, whatever it was that held the workspace or phone."""
+    wanted = body or PauseBody()
+    with runtime_of(request).unit(identity_of(request), write=True) as unit:
+        lanes.resume(unit, phone_number_id=wanted.phone_number_id, reason=wanted.reason)
+    return status(request)
