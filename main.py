@@ -222,6 +222,25 @@ def doctor() -> None:
         sys.exit(1)
 
 
+@app.command()
+def maintain() -> None:
+    """SQLite: checks the file, refreshes its statistics, gives back its free pages."""
+    from data.engine import open_database
+    from data.maintenance import maintain as maintain_file
+
+    database = open_database(_settings().waypost_database_url)
+    if not database.is_sqlite:
+        _fail("PostgreSQL looks after itself: autovacuum, or vacuumdb --analyze.")
+    if not database.path.exists():
+        _fail(f"WAYPOST_DATABASE_URL: there is no file {database.path} yet.")
+    done = maintain_file(database.path)
+    for problem in done.problems:
+        print(problem)
+    if done.problems:
+        _fail("The file is damaged. Stop Waypost and restore a backup.")
+    print(f"The file is whole: {done.size_before:,} bytes before, {done.size_after:,} after.")
+
+
 @contextmanager
 def _runtime(settings: Settings) -> Iterator[Runtime]:
     """Everything that faces work with, from the settings."""

@@ -7,10 +7,9 @@ from sqlmodel import col
 
 from core.contacts.commands import find_or_add
 from core.errors import Conflict, Impossible
+from core.messaging.checks import check_template
 from core.messaging.commands import has_unknown_attempt, send_again
 from core.messaging.requests import check_payload
-from core.templates import queries as template_queries
-from core.templates import rules as template_rules
 from core.unit import Unit
 from data.enums import LetterState, MemberStatus, MessageKind, MessageState
 from data.messages import DeadLetter, LetterAction, Message
@@ -122,18 +121,7 @@ def _check_edit(unit: Unit, message: Message, payload: dict[str, Any]) -> dict[s
     checked = check_payload(payload)
     kind = MessageKind.TEMPLATE if "template" in checked else MessageKind.TEXT
     phone = unit.find(Phone, message.phone_number_id, called="phone number")
-    wanted = checked.get("template")
-    if wanted is not None:
-        template = template_queries.find(
-            unit, waba_id=phone.waba_id, name=wanted["name"], language=wanted["language"]
-        )
-        if template is None:
-            raise Impossible(
-                f"There is no template “{wanted['name']}” in language “{wanted['language']}”.",
-                code="template_unknown",
-            )
-        template_rules.check_sendable(template)
-        template_rules.check_parameters(template, wanted.get("components") or [])
+    check_template(unit, phone, checked)
     if checked["to"] != message.recipient:
         contact = find_or_add(unit, workspace_id=unit.workspace_id, wa_id=checked["to"].removeprefix("+"))
         message.contact_id = contact.id

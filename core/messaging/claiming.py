@@ -11,14 +11,17 @@ from sqlmodel import col, select
 
 from core.billing.plans import plans_in_force
 from core.contacts.queries import SERVICE_WINDOW, suppressed
+from core.errors import Conflict
 from core.lanes import rules as lane_rules
+from core.lanes.commands import hold
 from core.messaging import letters
+from core.messaging.checks import is_suppressed
 from core.messaging.requests import meta_body
 from core.phones.queries import token_of
 from core.templates.rules import SENDABLE
 from core.unit import Unit
 from data.columns import Instant, to_micros
-from data.enums import MessageKind, PlanName, SuppressionKind
+from data.enums import HoldCause, HoldScope, MessageKind, PlanName
 from data.messages import Attempt, Message, ServiceWindow
 from data.sending import Lane, Template
 
@@ -82,11 +85,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a claim took. ``slots_free_in_s``: when a lane that had more due than its throughput allows may
-    go on; None when no lane was at its limit."""
+    """What a claim took. ``again_in_s``: when to ask again, such as when a lane's slots are free; None when
+    the next call that comes back is soon enough."""
 
     claims: list[Claim]
-    slots_free_in_s: float | None = None
+    again_in_s: float | None = None
 
 
 NOTHING = Taken([])
@@ -125,7 +128,10 @@ def claim(unit: Unit, *, holder: str, in_flight: Mapping[str, int], per_lane: in
                 waits_s.append(max(0.0, (free_at - unit.now).total_seconds()))
             room = min(room, free)
         if room > 0:
-            claims += _claim_of_lane(unit, lane, count=room, holder=holder)
+            taken = _claim_of_lane(unit, lane, count=room, holder=holder)
+            claims += taken.claims
+            if taken.again_in_s is not None:
+                waits_s.append(taken.again_in_s)
     return Taken(claims, min(waits_s, default=None))
 
 
@@ -157,7 +163,19 @@ def _open_lanes(unit: Unit, *, lock: bool) -> list[_OpenLane]:
     return [_OpenLane(row[0], row[1], bytes(row[2]), row[3], row[4], PlanName(row[5])) for row in rows]
 
 
-def _claim_of_lane(unit: Unit, lane: _OpenLane, *, count: int, holder: str) -> list[Claim]:
+def _claim_of_lane(unit: Unit, lane: _OpenLane, *, count: int, holder: str) -> Taken:
+    try:
+        token = token_of(unit, waba_id=lane.waba_id)
+    except Conflict as error:  # nothing can be sent from here until the account is connected again
+        hold(
+            unit,
+            scope=HoldScope.LANE,
+            subject=lane.phone_number_id,
+            cause=HoldCause.TOKEN,
+            reason=error.sentence,
+            workspace_id=lane.workspace_id,
+        )
+        return NOTHING
     table = Message.__table__  # type: ignore[attr-defined]
     statement = _sql(unit, _DUE_OF_LANE, lock="FOR UPDATE SKIP LOCKED").columns(
         payload=table.c.payload.type, expires_at=Instant, may_duplicate=table.c.may_duplicate.type
@@ -169,8 +187,9 @@ def _claim_of_lane(unit: Unit, lane: _OpenLane, *, count: int, holder: str) -> l
         if row.id in hopeless:
             letters.bury(unit, message_id=row.id, error_code=hopeless[row.id])
     living = [row for row in rows if row.id not in hopeless]
+    again_in_s = 0.0 if hopeless else None  # those made no use of the room they were given
     if not living:
-        return []
+        return Taken([], again_in_s)
     _open_attempts(unit, living, holder=holder)
     if not unit.throughput_lifted:
         slots = lane_rules.take(lane.slots, count=len(living), now=unit.now)
@@ -179,8 +198,7 @@ def _claim_of_lane(unit: Unit, lane: _OpenLane, *, count: int, holder: str) -> l
             .where(col(Lane.phone_number_id) == lane.phone_number_id)
             .values(slots=slots)
         )
-    token = token_of(unit, waba_id=lane.waba_id)
-    return [
+    claims = [
         Claim(
             message_id=row.id,
             phone_number_id=lane.phone_number_id,
@@ -190,6 +208,7 @@ def _claim_of_lane(unit: Unit, lane: _OpenLane, *, count: int, holder: str) -> l
         )
         for row in living
     ]
+    return Taken(claims, again_in_s)
 
 
 def _hopeless(unit: Unit, lane: _OpenLane, rows: Iterable[Row[Any]]) -> dict[str, str]:
@@ -217,12 +236,6 @@ def _hopeless(unit: Unit, lane: _OpenLane, rows: Iterable[Row[Any]]) -> dict[str
         elif template is not None and template.status not in SENDABLE:
             codes[row.id] = "template_not_sendable"
     return codes
-
-
-def is_suppressed(kinds: frozenset[SuppressionKind], template: Template | None) -> bool:
-    """Whether a contact with those suppressions must not be sent that template (None: a text)."""
-    marketing = template is not None and template.category.upper() == "MARKETING"
-    return SuppressionKind.ALL in kinds or (marketing and SuppressionKind.MARKETING in kinds)
 
 
 def _last_inbound(unit: Unit, lane: _OpenLane, contact_ids: set[str]) -> dict[str, datetime]:

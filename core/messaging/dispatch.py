@@ -69,8 +69,8 @@ class Dispatcher:
         except BaseException:
             self._results = results + self._results
             raise
-        if taken.slots_free_in_s is not None:
-            asyncio.get_running_loop().call_later(taken.slots_free_in_s, self.wake)
+        if taken.again_in_s is not None:
+            asyncio.get_running_loop().call_later(taken.again_in_s, self.wake)
         if not taken.claims:
             return
         for ours in await asyncio.to_thread(self._mark, taken.claims):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,37 +11,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
 from core.contacts.commands import find_or_add
-from core.contacts.queries import suppressed, window_ends
-from core.errors import Conflict, Impossible, TooMany
+from core.errors import Conflict, DomainError, Impossible, TooMany
 from core.lanes import rules as lane_rules
 from core.lanes.queries import is_held, lane_limit
 from core.lanes.rules import Throughput
 from core.messaging.answers import SendAnswer, answer_of
-from core.messaging.claiming import Claim, is_suppressed
+from core.messaging.checks import check_contact, check_template
+from core.messaging.claiming import Claim
 from core.messaging.requests import SendRequest, check_payload, expiry, meta_body
 from core.phones.queries import sender, token_of
-from core.templates import queries as template_queries
-from core.templates import rules as template_rules
 from core.unit import Unit
 from data.enums import Direction, MessageKind, MessageState
 from data.messages import Attempt, Contact, IdempotencyKey, Message
-from data.sending import Lane, Phone, Template
+from data.sending import Lane, Phone
 
 IDEMPOTENCY_AGE = timedelta(hours=24)
-
-
-class TemplateUnknown(Impossible):
-    """Not among our copies. Meta may have it: sync once, then ask again."""
-
-    code = "template_unknown"
-
-    def __init__(self, *, waba_id: str, name: str, language: str) -> None:
-        super().__init__(
-            f"There is no template “{name}” in language “{language}”. Check the name and language, or create "
-            "it at Meta first."
-        )
-        self.waba_id = waba_id
-        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +53,24 @@ def store(unit: Unit, request: SendRequest) -> Stored:
     if replay is not None:
         return Stored(replay)
     phone = sender(unit, request.phone_number_id)
+    try:
+        return _store(unit, request, phone)
+    except DomainError as refusal:
+        refusal.facts.setdefault("throughput", _throughput(unit, phone))
+        raise
+
+
+def _store(unit: Unit, request: SendRequest, phone: Phone) -> Stored:
     payload = check_payload(request.payload)
-    template = _template(unit, phone, payload)
+    template = check_template(unit, phone, payload)
     contact = find_or_add(unit, workspace_id=unit.workspace_id, wa_id=payload["to"].removeprefix("+"))
-    _check_contact(unit, phone, contact, template)
+    check_contact(unit, phone, contact, template)
     held = is_held(unit, phone_number_id=phone.id, workspace_id=unit.workspace_id)
     direct = not request.queued and not held
-    throughput = _take_slot(unit, phone, direct=direct)
+    if direct:
+        _take_slot(unit, phone)
     message = _insert(unit, request, payload, phone=phone, contact=contact, direct=direct)
-    answer = answer_of(message, throughput=throughput)
+    answer = answer_of(message, throughput=_throughput(unit, phone))
     _remember(unit, request, message, None if direct else answer)
     if not direct:
         unit.ring()
@@ -113,56 +107,27 @@ def _replay(unit: Unit, request: SendRequest) -> SendAnswer | None:
     return answer_of(message, is_replay=True)
 
 
-def _template(unit: Unit, phone: Phone, payload: dict[str, Any]) -> Template | None:
-    wanted = payload.get("template")
-    if wanted is None:
-        return None
-    name, language = str(wanted["name"]), str(wanted["language"])
-    template = template_queries.find(unit, waba_id=phone.waba_id, name=name, language=language)
-    if template is None:
-        raise TemplateUnknown(waba_id=phone.waba_id, name=name, language=language)
-    template_rules.check_sendable(template)
-    template_rules.check_parameters(template, wanted.get("components") or [])
-    return template
-
-
-def _check_contact(unit: Unit, phone: Phone, contact: Contact, template: Template | None) -> None:
-    kinds = suppressed(unit.session, [contact.id]).get(contact.id, frozenset())
-    if is_suppressed(kinds, template):
-        raise Impossible(
-            "This contact must not be sent messages of this kind: they opted out or cannot be reached. "
-            "A manager can lift that on the contact's page.",
-            code="recipient_suppressed",
-        )
-    if template is None:
-        ends = window_ends(unit.session, phone_number_id=phone.id, contact_id=contact.id)
-        if ends is None or ends <= unit.now:
-            raise Impossible(
-                "The customer has not written to this number in the last 24 hours, so Meta takes only "
-                "templates. Send a template instead.",
-                code="window_closed",
-            )
-
-
-def _take_slot(unit: Unit, phone: Phone, *, direct: bool) -> Throughput:
-    """The lane's throughput; with ``direct``, after taking one slot of it."""
-    lane = unit.session.get(Lane, phone.id, with_for_update=direct)
-    if lane is None:
-        raise LookupError(f"phone {phone.id} has no lane")
+def _take_slot(unit: Unit, phone: Phone) -> None:
+    """One slot of the lane's throughput is taken; TooMany, with the time of the next one, if all are."""
+    if unit.throughput_lifted:
+        return
+    lane = unit.session.get_one(Lane, phone.id, with_for_update=True)
     limit, plan = lane_limit(unit, phone)
-    if direct and not unit.throughput_lifted:
-        if lane_rules.free(lane.slots, limit=limit, now=unit.now) == 0:
-            free_at = lane_rules.next_free_at(lane.slots, limit=limit, now=unit.now)
-            throughput = lane_rules.measure(lane.slots, limit=limit, now=unit.now)
-            raise TooMany(
-                "Phone throughput limit exceeded",
-                code="throughput_exceeded",
-                plan=plan.value,
-                retry_after_s=max(1, round((free_at - unit.now).total_seconds())),
-                throughput=throughput,
-            )
-        lane.slots = lane_rules.take(lane.slots, count=1, now=unit.now)
-        unit.session.add(lane)
+    if lane_rules.free(lane.slots, limit=limit, now=unit.now) == 0:
+        free_at = lane_rules.next_free_at(lane.slots, limit=limit, now=unit.now)
+        raise TooMany(
+            "Phone throughput limit exceeded",
+            code="throughput_exceeded",
+            plan=plan.value,
+            retry_after_s=max(1, math.ceil((free_at - unit.now).total_seconds())),
+        )
+    lane.slots = lane_rules.take(lane.slots, count=1, now=unit.now)
+    unit.session.add(lane)
+
+
+def _throughput(unit: Unit, phone: Phone) -> Throughput:
+    lane = unit.session.get_one(Lane, phone.id)
+    limit, _ = lane_limit(unit, phone)
     return lane_rules.measure(lane.slots, limit=limit, now=unit.now)
 
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from core.messaging import intake
 from core.messaging.answers import SendAnswer, answer_of
-from core.messaging.intake import Stored, TemplateUnknown
+from core.messaging.checks import TemplateUnknown
+from core.messaging.intake import Stored
 from core.messaging.requests import SendRequest
 from core.messaging.settling import Result, settle
 from core.phones.queries import token_of, waba_of

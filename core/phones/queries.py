@@ -6,6 +6,7 @@ from sqlmodel import col, select
 
 from core.contacts.rules import pretty_number
 from core.errors import Conflict, Impossible, NotFound
+from core.ports.vault import VaultError
 from core.unit import Unit
 from data.sending import AccessToken, Phone, Waba
 
@@ -49,11 +50,17 @@ def sender(unit: Unit, phone_number_id: str | None) -> Phone:
 
 
 def token_of(unit: Unit, *, waba_id: str) -> str:
-    """The token that the account's phones send with, unsealed. Never to be stored, logged or shown."""
+    """The token that the account's phones send with, unsealed. Never to be stored, logged or shown.
+
+    Conflict when there is none, or none that can be opened.
+    """
     row = unit.session.exec(select(AccessToken).where(col(AccessToken.waba_id) == waba_id)).first()
     if row is None:
         raise Conflict("This account has no token. Connect it again.", code="token_missing")
-    return unit.vault.open(row.sealed, workspace_id=row.workspace_id, field=TOKEN_FIELD)
+    try:
+        return unit.vault.open(row.sealed, workspace_id=row.workspace_id, field=TOKEN_FIELD)
+    except VaultError as error:
+        raise Conflict(f"{error} Connect the account again.", code="token_unreadable") from None
 
 
 def waba_of(unit: Unit, waba_id: str) -> Waba:

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from core.errors import DomainError, TooMany
+from core.errors import DomainError
 from ui.api.shapes import throughput_headers
 
 _SENTENCES = {
@@ -29,8 +29,9 @@ def domain_response(error: DomainError) -> JSONResponse:
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     throughput = facts.pop("throughput", None)
-    if isinstance(error, TooMany) and throughput is not None:
+    if throughput is not None:
         headers |= throughput_headers(throughput)
+    if throughput is not None and error.code == "throughput_exceeded":
         facts |= {
             "limit": throughput.limit,
             "remaining": throughput.remaining,
