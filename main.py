@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from huey import Huey
+
     from core.runtime import Runtime
     from core.settings import Settings
+    from data.engine import Database
     from data.enums import PlanName, Role
 
 __version__ = "0.1.0"
@@ -66,11 +69,10 @@ def worker(
     """A worker process alone: sends what is due."""
     settings = _settings()
     _start_process(settings, supervised=supervised)
-    from jobs.queue import open_queue
     from jobs.worker import run_worker
 
     with _runtime(settings) as runtime:
-        run_worker(runtime, open_queue(settings.waypost_queue_url), with_clock=with_clock)
+        run_worker(runtime, _queue(settings), with_clock=with_clock)
 
 
 @app.command()
@@ -120,11 +122,10 @@ def sandbox(
 @app.command()
 def migrate() -> None:
     """Brings the database schema up to date."""
-    from data.engine import open_database
     from data.schema import migrate as bring_up_to_date
 
     with _plain_failures():
-        database = open_database(_settings().waypost_database_url)
+        database = _database(_settings())
         bring_up_to_date(database)
         database.dispose()
 
@@ -168,7 +169,7 @@ def create_key(
     from core.team import commands as team
 
     with _command() as runtime:
-        if platform == bool(workspace and role):
+        if (platform and (workspace or role)) or not (platform or (workspace and role)):
             raise Impossible("Give --workspace and --role, or --platform.")
         with runtime.unit(team.COMMAND, write=True) as unit:
             owner = None if platform else team.workspace_by_slug(unit, workspace)
@@ -208,14 +209,11 @@ def connect(
 def doctor() -> None:
     """Checks settings, database, queue, clock, Meta and tokens; one line each, exit 1 if any fails."""
     from core.monitoring.doctor import examine
-    from jobs.queue import open_queue
 
     settings = _settings()
     print("ok    settings")
     with _runtime(settings) as runtime:
-        findings = examine(
-            runtime, queue_depth=lambda: open_queue(settings.waypost_queue_url).pending_count()
-        )
+        findings = examine(runtime, queue_depth=lambda: _queue(settings).pending_count())
         for finding in findings:
             print(f"{'ok   ' if finding.is_well else 'FAIL '} {finding.part}: {finding.sentence}")
     if not all(finding.is_well for finding in findings):
@@ -248,8 +246,7 @@ def _runtime(settings: Settings) -> Iterator[Runtime]:
     from core.ports.graph import Graph
     from core.ports.vault import Vault, VaultError, keys_from_file
     from core.runtime import Runtime
-    from data.engine import open_database
-    from jobs.queue import HueyBell, open_queue
+    from jobs.queue import HueyBell
 
     try:
         vault = Vault(settings.secret_keys or keys_from_file(settings.key_file))
@@ -257,7 +254,7 @@ def _runtime(settings: Settings) -> Iterator[Runtime]:
         _fail(str(error), status=2)
     except OSError as error:
         _fail(f"{settings.key_file}: {error.strerror}", status=2)
-    database = open_database(settings.waypost_database_url)
+    database = _database(settings)
     secret = settings.app_secrets[0] if settings.app_secrets else None
     app_id = settings.waypost_meta_app_id
     graph = Graph(
@@ -273,11 +270,29 @@ def _runtime(settings: Settings) -> Iterator[Runtime]:
             clock=SystemClock(),
             vault=vault,
             graph=graph,
-            bell=HueyBell(open_queue(settings.waypost_queue_url)),
+            bell=HueyBell(_queue(settings)),
             holder=f"{os.uname().nodename}:{os.getpid()}",
         )
     finally:
         database.dispose()
+
+
+def _database(settings: Settings) -> Database:
+    from data.engine import open_database
+
+    try:
+        return open_database(settings.waypost_database_url)
+    except OSError as error:
+        _fail(f"WAYPOST_DATABASE_URL: {error.filename}: {error.strerror}")
+
+
+def _queue(settings: Settings) -> Huey:
+    from jobs.queue import open_queue
+
+    try:
+        return open_queue(settings.waypost_queue_url)
+    except Exception as error:  # noqa: BLE001 - each kind of storage has its own way to fail
+        _fail(f"WAYPOST_QUEUE_URL: the queue cannot be used: {error}")
 
 
 @contextmanager
@@ -317,12 +332,11 @@ def _settings() -> Settings:
 
 def _migrate(settings: Settings) -> None:
     """On SQLite the schema is brought up to date; elsewhere another schema stops the start."""
-    from data.engine import open_database
     from data.schema import migrate as bring_up_to_date
     from data.schema import revision
 
     with _plain_failures():
-        database = open_database(settings.waypost_database_url)
+        database = _database(settings)
         try:
             present, wanted = (
                 revision(database) if database.path.exists() or not database.is_sqlite else ("", "-")
@@ -371,7 +385,10 @@ def _read_secret(prompt: str) -> str:
     """One line that is never shown: from the terminal, or from standard input when that is none."""
     if sys.stdin.isatty():
         return getpass.getpass(prompt)
-    return sys.stdin.readline().rstrip("\r\n")
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        _fail("What came on standard input is no UTF-8 text.")
 
 
 def _plan(text: str) -> PlanName:

@@ -17,7 +17,6 @@ from core.team.passwords import hash_password
 from core.tokens.connect import connect
 from core.unit import Identity, Unit
 from data.enums import PlanName
-from data.messages import Contact
 from data.people import User, Workspace
 from data.sending import Phone
 
@@ -52,6 +51,9 @@ PEOPLE = (
     ("4915110000001", "Fails once, then works"),
     ("4915110000003", "Not on WhatsApp"),
 )
+# Sent at the very start, so that the first minute shows a retry, a dead letter with advice, one that climbs
+# the whole ladder, and an answer that was lost on the way.
+FIRST = ("4915110000001", "4915110000003", "4915110000002", "4915110000005", "4915112300101", "447700900105")
 QUESTIONS = (
     "Hi, where is my parcel?",
     "Can I move my appointment to Thursday?",
@@ -93,6 +95,8 @@ def prepare(runtime: Runtime) -> str | None:
     asyncio.run(_connect(runtime, identity))
     if password is not None:
         _let_people_write(runtime, identity, control)
+        for wa_id in FIRST:
+            _send_one(runtime, identity, wa_id, _order(wa_id, "Mara"))
     return password
 
 
@@ -116,20 +120,19 @@ def send_some(runtime: Runtime) -> None:
         return
     identity = Identity(process="demo", workspace_id=workspace.id)
     for _ in range(random.choice((1, 1, 1, 2))):
-        _send_one(runtime, identity)
+        wa_id, name = random.choice(PEOPLE)
+        _send_one(runtime, identity, wa_id, _payload(wa_id, name))
     if random.random() < 0.15:
         _someone_writes(runtime, identity)
 
 
-def _send_one(runtime: Runtime, identity: Identity) -> None:
+def _send_one(runtime: Runtime, identity: Identity, wa_id: str, payload: dict[str, Any]) -> None:
     try:
         with runtime.unit(identity, write=True) as unit:
-            phone = random.choice(_phones(unit))
-            wa_id, name = random.choice(PEOPLE)
-            intake.store(
-                unit,
-                SendRequest(payload=_payload(wa_id, name), phone_number_id=phone.id, queued=True),
-            )
+            # One of our numbers for each customer, as a real team would keep it.
+            phones = _phones(unit)
+            phone = phones[int(wa_id) % len(phones)]
+            intake.store(unit, SendRequest(payload=payload, phone_number_id=phone.id, queued=True))
     except DomainError:
         return  # a closed service window, an opt-out: refused as a person's send would be
 
@@ -141,14 +144,20 @@ def _payload(wa_id: str, name: str) -> dict[str, Any]:
     if choice < 0.2:
         return text_payload(to, text=random.choice(ANSWERS))
     if choice < 0.6:
-        order = f"NW-{random.randint(20_000, 29_999)}"
-        return template_payload(to, name="order_update", language="en_US", components=_body(first, order))
+        return _order(wa_id, first)
     if choice < 0.85:
         hour = random.randint(8, 17)
         window = (f"{hour}:00", f"{hour + 2}:00")
         return template_payload(to, name="delivery_today", language="en", components=_body(first, *window))
     when = random.choice(("Tuesday 10:30", "Wednesday 14:00", "Friday 9:15"))
     return template_payload(to, name="appointment_reminder", language="en_US", components=_body(first, when))
+
+
+def _order(wa_id: str, first: str) -> dict[str, Any]:
+    order = f"NW-{random.randint(20_000, 29_999)}"
+    return template_payload(
+        f"+{wa_id}", name="order_update", language="en_US", components=_body(first, order)
+    )
 
 
 def _body(*texts: str) -> list[dict[str, Any]]:
@@ -166,21 +175,20 @@ def _let_people_write(runtime: Runtime, identity: Identity, control: SandboxCont
     with runtime.unit(identity) as unit:
         phones = _phones(unit)
     for wa_id, name in PEOPLE[:-2]:
+        phone = phones[int(wa_id) % len(phones)]
         control.write_inbound(
-            phone_number_id=random.choice(phones).id, sender=wa_id, name=name, text=random.choice(QUESTIONS)
+            phone_number_id=phone.id, sender=wa_id, name=name, text=random.choice(QUESTIONS)
         )
 
 
 def _someone_writes(runtime: Runtime, identity: Identity) -> None:
     with runtime.unit(identity) as unit:
-        phone = random.choice(_phones(unit))
-        writer = random.choice(unit.session.exec(unit.scoped(Contact).limit(100)).all() or [None])
-    if writer is None or writer.wa_id is None:
-        return
+        phones = _phones(unit)
+    wa_id, name = random.choice(PEOPLE[:-2])
     SandboxControl(runtime.settings.waypost_graph_url).write_inbound(
-        phone_number_id=phone.id,
-        sender=writer.wa_id,
-        name=writer.name or writer.wa_id,
+        phone_number_id=phones[int(wa_id) % len(phones)].id,
+        sender=wa_id,
+        name=name,
         text=random.choice(QUESTIONS),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -16,6 +16,7 @@ from core.ports.graph import Graph
 from core.ports.unit_guard import unit_is_open
 from core.ports.vault import Vault
 from core.settings import Settings
+from core.together import Together
 from core.unit import Actor, Identity, Unit, load_actor
 from data.engine import Database
 
@@ -35,6 +36,7 @@ class Runtime:
     bell: Bell
     holder: str
     throughput_lifted: bool = False
+    together: Together = field(default_factory=Together, init=False, repr=False, compare=False)
 
     @contextmanager
     def unit(self, identity: Identity, *, write: bool = False) -> Iterator[Unit]:

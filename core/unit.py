@@ -1,5 +1,6 @@
 """A unit is one operation: one transaction, one actor, one commit at its edge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from data.enums import MemberStatus, Role
 from data.people import ApiKey, BrowserSession, Member, User, Workspace
 
 Row = TypeVar("Row", bound=SQLModel)
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,15 @@ class Unit:
             address=self.identity.address,
             request_id=self.identity.request_id,
         )
+
+    def once(self, question: str, *about: object, ask: Callable[[], Known]) -> Known:
+        """The answer to a question whose answer nothing in this transaction changes: asked once, however many
+        sends share the transaction."""
+        known = self.session.info
+        if (question, about) not in known:
+            known[question, about] = ask()
+        answer: Known = known[question, about]
+        return answer
 
     def ring(self) -> None:
         """Wakes a worker once this unit is committed."""

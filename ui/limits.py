@@ -15,7 +15,10 @@ class _TooLarge(Exception):
 
 
 class Limits:
-    """Refuses a body over the limit with 413, whether or not it says its length, before it is kept."""
+    """Refuses a body over the limit with 413, whether or not it says its length, before it is kept.
+
+    It is refused when it is asked for, not before: an address that takes no such method answers 405 first.
+    """
 
     def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
         self._app = app
@@ -28,17 +31,17 @@ class Limits:
         scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
         limit = WEBHOOK_MAX_BYTES if scope["path"].startswith("/webhooks/") else self._max_body_bytes
         length = Headers(scope=scope).get("content-length", "")
-        if length.isdigit() and int(length) > limit:
-            await self._refuse(scope, receive, send, limit)
-            return
+        announced = int(length) if length.isascii() and length.isdigit() else 0
         started = False
         seen = 0
 
         async def counted() -> Message:
             nonlocal seen
+            if announced > limit and not started:
+                raise _TooLarge
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > limit:
+            if seen > limit and not started:
                 raise _TooLarge
             return message
 
@@ -50,8 +53,6 @@ class Limits:
         try:
             await self._app(scope, counted, noted)
         except _TooLarge:
-            if started:
-                raise
             await self._refuse(scope, receive, send, limit)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:

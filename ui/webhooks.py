@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
-from core.errors import Unavailable
+from core.errors import Malformed, Unavailable
 from core.inbox.commands import take_in
 from core.inbox.rules import is_signed
 from core.runtime import Runtime
@@ -16,7 +16,14 @@ from core.unit import Identity
 from ui.api.errors import refusal
 from ui.api.route import ApiRoute, open_to_all, runtime_of
 
-router = APIRouter(route_class=ApiRoute, include_in_schema=False)
+
+class SignedRoute(ApiRoute):
+    """Its body is bytes until the signature over them is found right."""
+
+    reads_json = False
+
+
+router = APIRouter(route_class=SignedRoute, include_in_schema=False)
 
 META = Identity(process="webhook")
 
@@ -31,7 +38,9 @@ def handshake(request: Request) -> Response:
         given.get("hub.verify_token", "").encode(), wanted.get_secret_value().encode()
     )
     if given.get("hub.mode") != "subscribe" or not is_ours:
-        return refusal(403, "The verify token is not the one in WAYPOST_WEBHOOK_VERIFY_TOKEN.", "forbidden")
+        return refusal(
+            403, "The verify token is not the one in WAYPOST_WEBHOOK_VERIFY_TOKEN.", "wrong_verify_token"
+        )
     return PlainTextResponse(given.get("hub.challenge", ""))
 
 
@@ -49,7 +58,7 @@ async def receive(request: Request) -> Response:
     try:
         envelope = json.loads(body)
     except (ValueError, RecursionError):
-        return refusal(400, "The body is not JSON.", "malformed")
+        raise Malformed.field("body", "is not JSON") from None
     await asyncio.to_thread(_take_in, runtime, envelope)
     return JSONResponse({"success": True})
 

@@ -1,37 +1,52 @@
 """Contacts come into being with their first message."""
 
-from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, text
+from sqlmodel import col, select
 
 from core.unit import Unit
+from data.columns import to_micros
 from data.enums import SuppressionKind
 from data.messages import Contact, Suppression
+
+# Made ready once: every send and every inbound message asks.
+_FIND = select(Contact).where(
+    col(Contact.workspace_id) == bindparam("workspace_id"), col(Contact.wa_id) == bindparam("wa_id")
+)
+_ADD = text(
+    "INSERT INTO contact (id, workspace_id, wa_id, name, created_at) "
+    "VALUES (:id, :workspace_id, :wa_id, :name, :now) ON CONFLICT DO NOTHING"
+)
 
 
 def find_or_add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None = None) -> Contact:
     """The workspace's contact with that WhatsApp id (digits, no plus); a name that is new is kept."""
-    contact = _find(unit.session, workspace_id, wa_id)
-    if contact is None:
-        contact = Contact(
-            id=unit.new_id("con"), workspace_id=workspace_id, wa_id=wa_id, name=name, created_at=unit.now
-        )
-        try:
-            with unit.session.begin_nested():
-                unit.session.add(contact)
-        except IntegrityError:  # another process was first
-            found = _find(unit.session, workspace_id, wa_id)
-            if found is None:
-                raise
-            contact = found
+    contact = find(unit, workspace_id=workspace_id, wa_id=wa_id) or add(
+        unit, workspace_id=workspace_id, wa_id=wa_id, name=name
+    )
     if name and contact.name != name:
         contact.name = name
         unit.session.add(contact)
     return contact
 
 
-def _find(session: Session, workspace_id: str, wa_id: str) -> Contact | None:
-    statement = select(Contact).where(col(Contact.workspace_id) == workspace_id, col(Contact.wa_id) == wa_id)
-    return session.exec(statement).first()
+def add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None = None) -> Contact:
+    """The workspace has that contact: a new one, or the one that another process was first to add."""
+    new = {
+        "id": unit.new_id("con"),
+        "workspace_id": workspace_id,
+        "wa_id": wa_id,
+        "name": name,
+        "now": to_micros(unit.now),
+    }
+    unit.session.connection().execute(_ADD, new)
+    contact = find(unit, workspace_id=workspace_id, wa_id=wa_id)
+    if contact is None:
+        raise LookupError(f"contact {wa_id}")
+    return contact
+
+
+def find(unit: Unit, *, workspace_id: str, wa_id: str) -> Contact | None:
+    return unit.session.exec(_FIND, params={"workspace_id": workspace_id, "wa_id": wa_id}).first()
 
 
 def suppress(

@@ -23,6 +23,8 @@ def take_in(unit: Unit, envelope: Any) -> int:
         phone = unit.session.get(Phone, updates.phone_number_id)
         if phone is None:
             continue
+        if updates.messages:  # Meta may deliver one message twice at once; one phone's are taken in turns
+            unit.session.refresh(phone, with_for_update={"key_share": True})
         for report in updates.statuses:
             applied += apply_status(unit, report, workspace_id=phone.workspace_id)
         for message in updates.messages:

@@ -2,6 +2,8 @@
 
 import hashlib
 import hmac
+import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,7 +11,13 @@ from typing import Any
 
 from core.messaging.statuses import StatusReport
 
-CALLBACK_ID_MAX = 512
+# Longer than any id of Meta's or ours; an index of PostgreSQL takes no more than 2,700 bytes.
+ID_MAX = 512
+WORD_MAX = 64
+WA_ID_MAX = 20
+CODE_MAX = 10**9
+MAX_DEPTH = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +62,12 @@ def read_updates(envelope: Any) -> Iterator[PhoneUpdates]:
             if change.get("field") != "messages" or not isinstance(value, dict):
                 continue
             metadata = value.get("metadata")
-            phone = metadata.get("phone_number_id") if isinstance(metadata, dict) else None
-            if not isinstance(phone, str) or not phone:
+            phone = _id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
+            if phone is None:
                 continue
             names = _names(value)
-            statuses = [_status(item) for item in _dicts(value, "statuses")]
-            messages = [_message(item, names) for item in _dicts(value, "messages")]
+            statuses = [_status(storable(item)) for item in _dicts(value, "statuses")]
+            messages = [_message(storable(item), names) for item in _dicts(value, "messages")]
             yield PhoneUpdates(
                 phone_number_id=phone,
                 statuses=[status for status in statuses if status is not None],
@@ -67,11 +75,29 @@ def read_updates(envelope: Any) -> Iterator[PhoneUpdates]:
             )
 
 
-def _status(item: dict[str, Any]) -> StatusReport | None:
-    wamid, status, at = item.get("id"), item.get("status"), _moment(item.get("timestamp"))
-    if not isinstance(wamid, str) or not isinstance(status, str) or at is None:
+def storable(value: Any, *, depth: int = 0) -> Any:
+    """``value`` as every database keeps it, and as it can be read again.
+
+    NUL and half characters (lone surrogates) become U+FFFD, numbers beyond every range and what is nested
+    deeper than ``MAX_DEPTH`` become None. *"a\\u0000b" → "a�b"; 1e999 → None.*
+    """
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, float) and not math.isfinite(value):
         return None
-    ours = item.get("biz_opaque_callback_data")
+    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
+        return None
+    if isinstance(value, dict):
+        return {storable(key): storable(inner, depth=depth + 1) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [storable(inner, depth=depth + 1) for inner in value]
+    return value
+
+
+def _status(item: dict[str, Any]) -> StatusReport | None:
+    wamid, status, at = _id(item.get("id")), item.get("status"), _moment(item.get("timestamp"))
+    if wamid is None or not isinstance(status, str) or len(status) > WORD_MAX or at is None:
+        return None
     error = next(iter(_dicts(item, "errors")), {})
     code, details = error.get("code"), error.get("error_data")
     detail = details.get("details") if isinstance(details, dict) else None
@@ -79,18 +105,18 @@ def _status(item: dict[str, Any]) -> StatusReport | None:
         wamid=wamid,
         status=status,
         at=at,
-        message_id=ours if isinstance(ours, str) and len(ours) <= CALLBACK_ID_MAX else None,
-        error_code=code if isinstance(code, int) else None,
+        message_id=_id(item.get("biz_opaque_callback_data")),
+        error_code=code if type(code) is int and 0 <= code < CODE_MAX else None,
         error_detail=str(detail or error.get("title") or "")[:500],
     )
 
 
 def _message(item: dict[str, Any], names: dict[str, str]) -> InboundMessage | None:
-    wamid, sender, at = item.get("id"), item.get("from"), _moment(item.get("timestamp"))
-    if not isinstance(wamid, str) or not isinstance(sender, str) or at is None:
+    wamid, sender, at = _id(item.get("id")), item.get("from"), _moment(item.get("timestamp"))
+    if wamid is None or not isinstance(sender, str) or at is None:
         return None
     wa_id = sender.strip().removeprefix("+")
-    if not wa_id.isdigit():
+    if not (wa_id.isascii() and wa_id.isdigit() and len(wa_id) <= WA_ID_MAX):
         return None
     text = item.get("text")
     body = text.get("body") if isinstance(text, dict) else None
@@ -111,8 +137,14 @@ def _names(value: dict[str, Any]) -> dict[str, str]:
         profile, wa_id = contact.get("profile"), contact.get("wa_id")
         name = profile.get("name") if isinstance(profile, dict) else None
         if isinstance(wa_id, str) and isinstance(name, str):
-            names[wa_id.strip().removeprefix("+")] = name[:200]
+            names[wa_id.strip().removeprefix("+")] = storable(name[:200])
     return names
+
+
+def _id(value: Any) -> str | None:
+    """An id as it came. One that no row could hold names nothing."""
+    usable = isinstance(value, str) and 0 < len(value) <= ID_MAX and not _UNSTORABLE.search(value)
+    return value if usable else None
 
 
 def _moment(seconds: Any) -> datetime | None:

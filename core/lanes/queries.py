@@ -9,13 +9,14 @@ from core.billing.plans import plans_in_force
 from core.lanes.rules import limit_per_second
 from core.unit import Unit
 from data.enums import HoldCause, HoldScope, PlanName
-from data.people import Workspace
+from data.people import ApiKey, User, Workspace
 from data.sending import Hold, Phone
 
 
 @dataclass(frozen=True, slots=True)
 class HoldView:
-    """Why something waits, since when, and on whose word."""
+    """Why something waits, since when, and on whose word. ``held_by_name`` is None where it was no person's
+    and no key's word of this workspace."""
 
     scope: HoldScope
     subject: str
@@ -24,12 +25,15 @@ class HoldView:
     held_at: datetime
     held_by: str | None
     error_code: str | None
+    held_by_name: str | None = None
 
 
 def holds(unit: Unit) -> list[HoldView]:
     """The active holds of the workspace, newest first, and those of everything."""
-    rows = unit.session.exec(
-        select(Hold)
+    statement = (
+        select(Hold, User.name, ApiKey.name)
+        .outerjoin(User, col(User.id) == col(Hold.held_by))
+        .outerjoin(ApiKey, col(ApiKey.id) == col(Hold.held_by))
         .where(
             col(Hold.released_at).is_(None),
             or_(col(Hold.workspace_id) == unit.workspace_id, col(Hold.scope) == HoldScope.EVERYTHING),
@@ -38,8 +42,17 @@ def holds(unit: Unit) -> list[HoldView]:
         .limit(200)
     )
     return [
-        HoldView(row.scope, row.subject, row.cause, row.reason, row.held_at, row.held_by, row.error_code)
-        for row in rows
+        HoldView(
+            scope=row.scope,
+            subject=row.subject,
+            cause=row.cause,
+            reason=row.reason,
+            held_at=row.held_at,
+            held_by=row.held_by,
+            error_code=row.error_code,
+            held_by_name=None if row.scope is HoldScope.EVERYTHING else person or key,
+        )
+        for row, person, key in unit.session.exec(statement)
     ]
 
 

@@ -33,7 +33,13 @@ def check_template(unit: Unit, phone: Phone, payload: dict[str, Any]) -> Templat
     if wanted is None:
         return None
     name, language = str(wanted["name"]), str(wanted["language"])
-    template = template_queries.find(unit, waba_id=phone.waba_id, name=name, language=language)
+    template = unit.once(
+        "template",
+        phone.waba_id,
+        name,
+        language,
+        ask=lambda: template_queries.find(unit, waba_id=phone.waba_id, name=name, language=language),
+    )
     if template is None:
         raise TemplateUnknown(waba_id=phone.waba_id, name=name, language=language)
     template_rules.check_sendable(template)

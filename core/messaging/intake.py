@@ -3,29 +3,39 @@
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 
-from core.contacts.commands import find_or_add
+from core.contacts import commands as contacts
 from core.errors import Conflict, DomainError, Impossible, TooMany
 from core.lanes import rules as lane_rules
-from core.lanes.queries import is_held, lane_limit
-from core.lanes.rules import Throughput
+from core.lanes.now import LaneNow, lane_now, write_slots
 from core.messaging.answers import SendAnswer, answer_of
 from core.messaging.checks import check_contact, check_template
 from core.messaging.claiming import Claim
 from core.messaging.requests import SendRequest, check_payload, expiry, meta_body
 from core.phones.queries import sender, token_of
 from core.unit import Unit
+from data.columns import to_micros
 from data.enums import Direction, MessageKind, MessageState
-from data.messages import Attempt, Contact, IdempotencyKey, Message
-from data.sending import Lane, Phone
+from data.messages import Contact, IdempotencyKey, Message
+from data.sending import Phone
 
 IDEMPOTENCY_AGE = timedelta(hours=24)
+_INSERT_MESSAGE = Message.__table__.insert()  # type: ignore[attr-defined]
+_INSERT_ATTEMPT = text(
+    "INSERT INTO attempt (message_id, number, round, may_duplicate, claimed_at, started_at) "
+    "VALUES (:id, 1, 1, FALSE, :now, :now)"
+)
+_KEYS = IdempotencyKey.__table__  # type: ignore[attr-defined]
+_REMEMBER = text(
+    "INSERT INTO idempotency_key (workspace_id, key, body_hash, message_id, created_at, answer) "
+    "VALUES (:workspace_id, :key, :body_hash, :message_id, :created_at, :answer) ON CONFLICT DO NOTHING"
+).bindparams(*(bindparam(name, type_=_KEYS.c[name].type) for name in ("created_at", "answer")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,8 @@ def body_hash(body: Any) -> str:
 
 
 def store(unit: Unit, request: SendRequest) -> Stored:
-    """The message is stored: on its way if it may go now, else queued. Nothing is stored when it is refused.
+    """The message is stored: on its way if it may go now, else queued. It is refused before anything is
+    written, so a refusal leaves other sends in the same transaction as they are.
 
     Refuses with the codes of a send: invalid_recipient, template_*, window_closed, recipient_suppressed,
     phone_number_required, idempotency_*, throughput_exceeded.
@@ -52,30 +63,45 @@ def store(unit: Unit, request: SendRequest) -> Stored:
     replay = _replay(unit, request)
     if replay is not None:
         return Stored(replay)
-    phone = sender(unit, request.phone_number_id)
+    phone = unit.once(
+        "sender",
+        unit.workspace_id,
+        request.phone_number_id,
+        ask=lambda: sender(unit, request.phone_number_id),
+    )
+    lane = lane_now(unit, phone)
     try:
-        return _store(unit, request, phone)
+        return _store(unit, request, phone, lane)
     except DomainError as refusal:
-        refusal.facts.setdefault("throughput", _throughput(unit, phone))
+        refusal.facts.setdefault("throughput", lane.throughput)
         raise
 
 
-def _store(unit: Unit, request: SendRequest, phone: Phone) -> Stored:
+def _store(unit: Unit, request: SendRequest, phone: Phone, lane: LaneNow) -> Stored:
     payload = check_payload(request.payload)
     template = check_template(unit, phone, payload)
-    contact = find_or_add(unit, workspace_id=unit.workspace_id, wa_id=payload["to"].removeprefix("+"))
+    wa_id = payload["to"].removeprefix("+")
+    contact = contacts.find(unit, workspace_id=unit.workspace_id, wa_id=wa_id)
     check_contact(unit, phone, contact, template)
-    held = is_held(unit, phone_number_id=phone.id, workspace_id=unit.workspace_id)
-    direct = not request.queued and not held
-    if direct:
-        _take_slot(unit, phone)
-    message = _insert(unit, request, payload, phone=phone, contact=contact, direct=direct)
-    answer = answer_of(message, throughput=_throughput(unit, phone))
-    _remember(unit, request, message, None if direct else answer)
-    if not direct:
+    if request.queued or lane.is_held:
+        message = _insert(unit, request, payload, phone=phone, contact=contact, direct=False)
+        answer = answer_of(message, throughput=lane.throughput)
+        _remember(unit, request, message, answer)
         unit.ring()
         return Stored(answer)
-    return Stored(answer, _claim(unit, message, phone))
+    token = unit.once("token", phone.waba_id, ask=lambda: token_of(unit, waba_id=phone.waba_id))
+    if not unit.throughput_lifted:
+        lane = _take_slot(unit, lane)
+    message = _insert(unit, request, payload, phone=phone, contact=contact, direct=True)
+    _remember(unit, request, message, None)
+    claim = Claim(
+        message_id=message.id,
+        phone_number_id=phone.id,
+        attempt=1,
+        body=meta_body(payload, message_id=message.id),
+        token=token,
+    )
+    return Stored(answer_of(message, throughput=lane.throughput), claim)
 
 
 def _replay(unit: Unit, request: SendRequest) -> SendAnswer | None:
@@ -107,33 +133,33 @@ def _replay(unit: Unit, request: SendRequest) -> SendAnswer | None:
     return answer_of(message, is_replay=True)
 
 
-def _take_slot(unit: Unit, phone: Phone) -> None:
-    """One slot of the lane's throughput is taken; TooMany, with the time of the next one, if all are."""
-    if unit.throughput_lifted:
-        return
-    lane = unit.session.get_one(Lane, phone.id, with_for_update=True)
-    limit, plan = lane_limit(unit, phone)
-    if lane_rules.free(lane.slots, limit=limit, now=unit.now) == 0:
-        free_at = lane_rules.next_free_at(lane.slots, limit=limit, now=unit.now)
+def _take_slot(unit: Unit, lane: LaneNow) -> LaneNow:
+    """The lane with one slot of its throughput taken; TooMany, with the time of the next one, if all are."""
+    if lane_rules.free(lane.slots, limit=lane.limit, now=unit.now) == 0:
+        free_at = lane_rules.next_free_at(lane.slots, limit=lane.limit, now=unit.now)
         raise TooMany(
             "Phone throughput limit exceeded",
             code="throughput_exceeded",
-            plan=plan.value,
+            plan=lane.plan.value,
             retry_after_s=max(1, math.ceil((free_at - unit.now).total_seconds())),
         )
-    lane.slots = lane_rules.take(lane.slots, count=1, now=unit.now)
-    unit.session.add(lane)
-
-
-def _throughput(unit: Unit, phone: Phone) -> Throughput:
-    lane = unit.session.get_one(Lane, phone.id)
-    limit, _ = lane_limit(unit, phone)
-    return lane_rules.measure(lane.slots, limit=limit, now=unit.now)
+    taken = replace(lane, slots=lane_rules.take(lane.slots, count=1, now=unit.now))
+    write_slots(unit, taken)
+    return taken
 
 
 def _insert(
-    unit: Unit, request: SendRequest, payload: dict[str, Any], *, phone: Phone, contact: Contact, direct: bool
+    unit: Unit,
+    request: SendRequest,
+    payload: dict[str, Any],
+    *,
+    phone: Phone,
+    contact: Contact | None,
+    direct: bool,
 ) -> Message:
+    if contact is None:
+        wa_id = payload["to"].removeprefix("+")
+        contact = contacts.add(unit, workspace_id=unit.workspace_id, wa_id=wa_id)
     template = payload.get("template") or {}
     lease_until = unit.now + timedelta(seconds=unit.settings.lease_s)
     message = Message(
@@ -156,12 +182,10 @@ def _insert(
         created_at=unit.now,
         sent_by=unit.actor.id,
     )
-    unit.session.add(message)
-    unit.session.flush()
+    connection = unit.session.connection()
+    connection.execute(_INSERT_MESSAGE, message.__dict__)
     if direct:
-        unit.session.add(
-            Attempt(message_id=message.id, number=1, round=1, claimed_at=unit.now, started_at=unit.now)
-        )
+        connection.execute(_INSERT_ATTEMPT, {"id": message.id, "now": to_micros(unit.now)})
     return message
 
 
@@ -169,23 +193,22 @@ def _remember(unit: Unit, request: SendRequest, message: Message, answer: SendAn
     if request.idempotency is None:
         return
     key, hashed = request.idempotency
-    try:
-        with unit.session.begin_nested():
-            unit.session.add(
-                IdempotencyKey(
-                    workspace_id=unit.workspace_id,
-                    key=key,
-                    body_hash=hashed,
-                    message_id=message.id,
-                    created_at=unit.now,
-                    answer=answer.to_json() if answer else None,
-                )
-            )
-    except IntegrityError:
+    remembered = unit.session.connection().execute(
+        _REMEMBER,
+        {
+            "workspace_id": unit.workspace_id,
+            "key": key,
+            "body_hash": hashed,
+            "message_id": message.id,
+            "created_at": unit.now,
+            "answer": answer.to_json() if answer else None,
+        },
+    )
+    if remembered.rowcount == 0:  # on PostgreSQL, where another transaction can be first
         raise Conflict(
             "The first send with this Idempotency-Key is still under way. Ask again in a moment.",
             code="idempotency_in_progress",
-        ) from None
+        )
 
 
 def remember_answer(unit: Unit, *, workspace_id: str, message_id: str, key: str, answer: SendAnswer) -> None:
@@ -200,13 +223,3 @@ def remember_answer(unit: Unit, *, workspace_id: str, message_id: str, key: str,
     if row is not None:
         row.answer = answer.to_json()
         unit.session.add(row)
-
-
-def _claim(unit: Unit, message: Message, phone: Phone) -> Claim:
-    return Claim(
-        message_id=message.id,
-        phone_number_id=phone.id,
-        attempt=1,
-        body=meta_body(message.payload, message_id=message.id),
-        token=token_of(unit, waba_id=phone.waba_id),
-    )

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
 from core.ports.meta_errors import explain, fingerprint
 from core.unit import Unit
 from data.enums import LetterState, MessageState
 from data.messages import DeadLetter, Message
+
+_OF_A_DEATH = ("state", "error_code", "error_detail", "fingerprint", "attempts", "may_duplicate", "dead_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,16 @@ class Death:
 
 
 def open_letters(unit: Unit, deaths: list[Death]) -> None:
-    """One open letter for each; a message has at most one a round."""
+    """One open letter for each; a message has at most one a round, so one that was resolved opens again."""
+    table = DeadLetter.__table__  # type: ignore[attr-defined]
+    statement: sqlite.Insert | postgresql.Insert
+    if unit.session.get_bind().dialect.name == "sqlite":
+        statement = sqlite.insert(table)
+    else:
+        statement = postgresql.insert(table)
+    again = {name: statement.excluded[name] for name in _OF_A_DEATH} | {"closed_at": None}
     unit.session.connection().execute(
-        DeadLetter.__table__.insert(),  # type: ignore[attr-defined]
+        statement.on_conflict_do_update(index_elements=["message_id", "round"], set_=again),
         [
             {
                 "id": unit.new_id("dl"),

@@ -17,7 +17,8 @@ from core.monitoring.queries import health
 from core.ports.meta_errors import explain
 from core.unit import Unit
 from data.enums import Direction, HoldScope, LetterState, MessageKind, MessageState, Outcome, WaitingFor
-from data.messages import Attempt, Contact, DeadLetter, Message, MessageStatus
+from data.messages import DUE, LEASED, Attempt, Contact, DeadLetter, Message, MessageStatus
+from data.people import ApiKey, User
 from data.sending import Lane, Phone
 
 HIDDEN_TEXT = "Text hidden"
@@ -41,7 +42,8 @@ class MessageFilter:
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One line of a list. ``to`` is E.164, masked for those who may not see it; ``to_pretty`` is for eyes."""
+    """One line of a list. ``to`` is E.164, masked for those who may not see it; ``to_pretty`` is for eyes.
+    ``rung`` of ``rungs``: how many retries of this round are used up, one that is waited for included."""
 
     id: str
     direction: Direction
@@ -61,6 +63,8 @@ class MessageRow:
     waiting_for: WaitingFor | None
     next_attempt_at: datetime | None
     created_at: datetime
+    rung: int
+    rungs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class MessagePage:
 
 @dataclass(frozen=True, slots=True)
 class AttemptView:
+    """``took_s``: how long Meta's answer took; ``waited_s``: since the attempt before ended. None where
+    either end is not known."""
+
     number: int
     round: int
     claimed_at: datetime
@@ -86,6 +93,8 @@ class AttemptView:
     trace_id: str | None
     wamid: str | None
     may_duplicate: bool
+    took_s: float | None
+    waited_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,8 @@ class MessageDetail:
     delivered_at: datetime | None
     read_at: datetime | None
     sent_by: str | None
+    sent_by_name: str | None
+    error_meaning: str | None
     error_detail: str | None
     advice: str | None
     attempts: list[AttemptView]
@@ -139,10 +150,17 @@ class LaneStatus:
     remaining: int
     hold: HoldView | None
 
+    @property
+    def waiting(self) -> int:
+        """What goes when a hold of it ends."""
+        return self.ready + self.delayed
+
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """The workspace's queue. ``state``: running, paused (by a person) or stopped (no worker)."""
+    """The workspace's queue. ``state``: running, paused (by a person) or stopped (no worker). ``due`` counts
+    what should be sent now, held or not; ``paused_only`` what waits for the pause of the workspace and for no
+    hold besides; ``next_due_at`` is the next retry that nothing holds."""
 
     state: str
     ready: int
@@ -155,6 +173,16 @@ class QueueStatus:
     sent_last_minute: int
     lanes: list[LaneStatus]
     pause: HoldView | None
+    due: int
+    paused_only: int
+    next_due_at: datetime | None
+    worker: str
+    worker_seen_at: datetime | None
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """A pause of everything is not the workspace's to end."""
+        return self.pause is not None and self.pause.scope is HoldScope.WORKSPACE
 
 
 def list_messages(
@@ -162,50 +190,21 @@ def list_messages(
 ) -> MessagePage:
     """Newest first. Forbidden when a number is searched for by someone who may not see numbers."""
     unit.require("messages.view")
-    statement = _narrow(unit, unit.scoped(Message), wanted)
+    statement = narrow(unit, unit.scoped(Message), wanted)
     if cursor is not None:
         statement = statement.where(col(Message.id) < cursor)
     statement = statement.order_by(col(Message.id).desc()).limit(limit + 1)
     messages = list(unit.session.exec(statement))
     more = len(messages) > limit
-    rows = _rows(unit, messages[:limit])
+    rows = rows_of(unit, messages[:limit])
     return MessagePage(rows, rows[-1].id if more else None)
-
-
-def waiting_messages(unit: Unit, *, limit: int = 50) -> list[MessageRow]:
-    """What is on its way or waits, most urgent first."""
-    unit.require("queues.view")
-    lanes = select(Lane.phone_number_id).where(col(Lane.workspace_id) == unit.workspace_id)
-    on_the_way = (
-        unit.scoped(Message)
-        .where(col(Message.state).in_([MessageState.CLAIMED, MessageState.SENDING]))
-        .order_by(col(Message.id))
-        .limit(limit)
-    )
-    due = (
-        select(Message)
-        .where(
-            col(Message.phone_number_id).in_(lanes),
-            col(Message.state).in_([MessageState.QUEUED, MessageState.RETRY_QUEUED]),
-        )
-        .order_by(col(Message.due_at), col(Message.id))
-        .limit(limit)
-    )
-    unknown = (
-        unit.scoped(Message)
-        .where(col(Message.state) == MessageState.UNKNOWN)
-        .order_by(col(Message.id))
-        .limit(limit)
-    )
-    found = [*unit.session.exec(on_the_way), *unit.session.exec(unknown), *unit.session.exec(due)]
-    return _rows(unit, found[:limit])
 
 
 def message_detail(unit: Unit, message_id: str) -> MessageDetail:
     """NotFound for another workspace's message, as for one that is not there."""
     unit.require("messages.view")
     message = unit.find(Message, message_id, called="message")
-    row = _rows(unit, [message])[0]
+    row = rows_of(unit, [message])[0]
     letter = unit.session.exec(
         select(DeadLetter)
         .where(col(DeadLetter.message_id) == message.id)
@@ -221,6 +220,8 @@ def message_detail(unit: Unit, message_id: str) -> MessageDetail:
         delivered_at=message.delivered_at,
         read_at=message.read_at,
         sent_by=message.sent_by,
+        sent_by_name=_sender_name(unit, message.sent_by),
+        error_meaning=why.meaning if why else None,
         error_detail=message.error_detail,
         advice=why.advice if why else None,
         attempts=attempts_of(unit, message.id),
@@ -235,6 +236,8 @@ def message_detail(unit: Unit, message_id: str) -> MessageDetail:
 def attempts_of(unit: Unit, message_id: str) -> list[AttemptView]:
     """Oldest first."""
     statement = select(Attempt).where(col(Attempt.message_id) == message_id).order_by(col(Attempt.number))
+    attempts = list(unit.session.exec(statement))
+    ends = [None, *(a.finished_at for a in attempts)]
     return [
         AttemptView(
             number=a.number,
@@ -250,8 +253,10 @@ def attempts_of(unit: Unit, message_id: str) -> list[AttemptView]:
             trace_id=a.trace_id,
             wamid=a.wamid,
             may_duplicate=a.may_duplicate,
+            took_s=_seconds(a.started_at, a.finished_at),
+            waited_s=_seconds(before, a.started_at),
         )
-        for a in unit.session.exec(statement)
+        for a, before in zip(attempts, ends, strict=False)
     ]
 
 
@@ -259,13 +264,16 @@ def queue_status(unit: Unit) -> QueueStatus:
     """Counts and rows come from the same conditions, so a number and the list behind it agree."""
     unit.require("queues.view")
     active = holds(unit)
-    pause = next((h for h in active if h.scope in (HoldScope.WORKSPACE, HoldScope.EVERYTHING)), None)
+    pauses = {hold.scope: hold for hold in active}
+    pause = pauses.get(HoldScope.EVERYTHING) or pauses.get(HoldScope.WORKSPACE)
     lanes = _lanes(unit, active)
     held = sum(lane.ready + lane.delayed for lane in lanes if lane.hold is not None or pause is not None)
     open_lanes = [lane for lane in lanes if lane.hold is None and pause is None]
     oldest = min((lane.oldest_ready_at for lane in open_lanes if lane.oldest_ready_at), default=None)
+    alive = health(unit)
+    stopped = "stopped" if alive.worker == "stopped" else "running"
     return QueueStatus(
-        state="paused" if pause is not None else _worker_state(unit),
+        state="paused" if pause is not None else stopped,
         ready=sum(lane.ready for lane in open_lanes),
         delayed=sum(lane.delayed for lane in open_lanes),
         in_flight=sum(lane.in_flight for lane in lanes),
@@ -284,6 +292,11 @@ def queue_status(unit: Unit) -> QueueStatus:
         ).one(),
         lanes=lanes,
         pause=pause,
+        due=sum(lane.ready for lane in lanes),
+        paused_only=sum(lane.waiting for lane in lanes if lane.hold is None) if pause is not None else 0,
+        next_due_at=min((lane.next_due_at for lane in open_lanes if lane.next_due_at), default=None),
+        worker=alive.worker,
+        worker_seen_at=alive.worker_seen_at,
     )
 
 
@@ -313,19 +326,13 @@ def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
             func.min(col(Message.due_at)).filter(is_due),
             func.min(col(Message.due_at)).filter(~is_due),
         )
-        .where(
-            col(Message.phone_number_id).in_(ids),
-            col(Message.state).in_([MessageState.QUEUED, MessageState.RETRY_QUEUED]),
-        )
+        .where(col(Message.phone_number_id).in_(ids), DUE)
         .group_by(col(Message.phone_number_id))
     ).all()
     counts = {row[0]: row[1:] for row in waiting}
     on_the_way = unit.session.exec(
         select(Message.phone_number_id, func.count())
-        .where(
-            col(Message.workspace_id) == unit.workspace_id,
-            col(Message.state).in_([MessageState.CLAIMED, MessageState.SENDING]),
-        )
+        .where(col(Message.phone_number_id).in_(ids), LEASED)
         .group_by(col(Message.phone_number_id))
     ).all()
     flying = {row[0]: row[1] for row in on_the_way}
@@ -352,7 +359,7 @@ def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
     return found
 
 
-def _narrow(unit: Unit, statement: SelectOfScalar[Message], wanted: MessageFilter) -> SelectOfScalar[Message]:
+def narrow(unit: Unit, statement: SelectOfScalar[Message], wanted: MessageFilter) -> SelectOfScalar[Message]:
     if wanted.status is not None:
         statement = statement.where(col(Message.state).in_(_states(wanted.status)))
     if wanted.direction is not None:
@@ -401,7 +408,8 @@ def _states(status: str) -> list[MessageState]:
     return states
 
 
-def _rows(unit: Unit, messages: list[Message]) -> list[MessageRow]:
+def rows_of(unit: Unit, messages: list[Message]) -> list[MessageRow]:
+    """As lists show them, in the order given."""
     contacts = {
         row.id: row.name
         for row in unit.session.exec(
@@ -436,6 +444,8 @@ def _row(
         waiting_for=WaitingFor.LANE if waits and _is_held(message, active) else message.waiting_for,
         next_attempt_at=message.due_at if waits else None,
         created_at=message.created_at,
+        rung=message.rung,
+        rungs=len(unit.settings.waypost_retry_delays),
     )
 
 
@@ -486,9 +496,19 @@ def _statuses_of(unit: Unit, message_id: str) -> list[StatusView]:
     ]
 
 
+def _sender_name(unit: Unit, actor_id: str | None) -> str | None:
+    """The person's, the key's or the process's name."""
+    if actor_id is None:
+        return None
+    if actor_id.startswith("process:"):
+        return actor_id.removeprefix("process:").capitalize()
+    found = unit.session.get(User, actor_id) or unit.session.get(ApiKey, actor_id)
+    return found.name if found is not None else None
+
+
 def _next_step(unit: Unit, message: Message, row: MessageRow) -> str:
-    rungs_left = len(unit.settings.waypost_retry_delays) - message.rung
-    tries = f"{rungs_left} {'retry' if rungs_left == 1 else 'retries'} left after it"
+    left = row.rungs - row.rung
+    tries = f"{left} {'retry' if left == 1 else 'retries'} left after it"
     if row.waiting_for is WaitingFor.LANE:
         return "Waits until its queue is released. That uses up no retry."
     return {
@@ -515,8 +535,8 @@ def _count(unit: Unit, *states: MessageState) -> int:
     ).one()
 
 
-def _worker_state(unit: Unit) -> str:
-    return "stopped" if health(unit).worker == "stopped" else "running"
+def _seconds(since: datetime | None, until: datetime | None) -> float | None:
+    return None if since is None or until is None else max(0.0, (until - since).total_seconds())
 
 
 def _digits(text: str) -> str:

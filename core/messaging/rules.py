@@ -143,9 +143,12 @@ def after_failed_status(
     if _holds_lane(why):
         return _wait_for_lane(failed, standing, why, now=now)
     if why.can_pass:
-        climbed = _climb(failed, standing, why, 0.0, now=now, ladder=ladder, jitter=jitter)
-        if not climbed.is_dead:
-            return climbed
+        if why.uses_rung:
+            following = _climb(failed, standing, why, 0.0, now=now, ladder=ladder, jitter=jitter)
+        else:
+            following = _wait_for_rate(failed, standing, why, 0.0, now=now, jitter=jitter)
+        if not following.is_dead:
+            return following
     return replace(failed, state=MessageState.FAILED)
 
 

@@ -1,11 +1,10 @@
 """Writing down what came of attempts (Q2, third step), and taking back what a dead process had."""
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, text, update
 from sqlmodel import col, select
 
 from core.contacts.commands import suppress
@@ -16,11 +15,15 @@ from core.messaging.rules import Ladder, Next, Standing
 from core.ports.graph import Reply, ReplyKind
 from core.ports.meta_errors import Explanation, Scope, suppresses
 from core.unit import Unit
+from data.columns import to_micros
 from data.enums import HoldCause, HoldScope, LetterState, MessageState, Outcome, SuppressionKind
-from data.messages import Attempt, Message
+from data.messages import Message
 from data.sending import Phone
 
 RESCUE_BATCH = 500
+
+_FINAL = frozenset({Outcome.ACCEPTED, Outcome.REFUSED, Outcome.PASSING})
+_DEAF_TO_LATE_ACCEPTANCES = rules.TAKEN | rules.ON_THE_WAY | {MessageState.DISCARDED}
 
 _MESSAGE = (
     Message.id,
@@ -38,6 +41,8 @@ _MESSAGE = (
     Message.expires_at,
     Message.may_duplicate,
     Message.created_at,
+    Message.error_code,
+    Message.error_detail,
 )
 _UPDATE_MESSAGE = (
     update(Message.__table__)  # type: ignore[attr-defined]
@@ -61,38 +66,19 @@ _UPDATE_MESSAGE = (
         }
     )
 )
-_ACCEPT_MESSAGE = (
-    update(Message.__table__)  # type: ignore[attr-defined]
-    .where(col(Message.id) == bindparam("key"))
-    .values(
-        state=MessageState.SENT,
-        waiting_for=None,
-        due_at=None,
-        wamid=bindparam("new_wamid"),
-        sent_at=bindparam("new_sent_at"),
-        error_code=None,
-        error_detail=None,
-        lease_until=None,
-        lease_holder=None,
-    )
+# What every send runs through is plain text: made ready once, with its parameters as they are stored.
+_ACCEPT_MESSAGE = text(
+    "UPDATE message SET state = 'sent', waiting_for = NULL, due_at = NULL, wamid = :wamid, sent_at = :now, "
+    "error_code = NULL, error_detail = NULL, lease_until = NULL, lease_holder = NULL WHERE id = :id"
 )
-_UPDATE_ATTEMPT = (
-    update(Attempt.__table__)  # type: ignore[attr-defined]
-    .where(col(Attempt.message_id) == bindparam("key"), col(Attempt.number) == bindparam("key_number"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in (
-                "outcome",
-                "finished_at",
-                "error_code",
-                "error_detail",
-                "http_status",
-                "trace_id",
-                "wamid",
-            )
-        }
-    )
+_UPDATE_ATTEMPT = text(
+    "UPDATE attempt SET outcome = :outcome, finished_at = :now, error_code = :error_code, "
+    "error_detail = :error_detail, http_status = :http_status, trace_id = :trace_id, wamid = :wamid "
+    "WHERE message_id = :id AND number = :number"
+)
+_LOAD = select(*_MESSAGE).where(col(Message.id).in_(bindparam("ids", expanding=True))).with_for_update()  # type: ignore[call-overload]
+_OUTCOMES = text("SELECT message_id, number, outcome FROM attempt WHERE message_id IN :ids").bindparams(
+    bindparam("ids", expanding=True)
 )
 
 
@@ -132,6 +118,8 @@ class _Row:
     expires_at: datetime
     may_duplicate: bool
     created_at: datetime
+    error_code: str | None
+    error_detail: str | None
 
     @property
     def standing(self) -> Standing:
@@ -158,10 +146,11 @@ def settle(unit: Unit, results: list[Result]) -> list[Settled]:
     A result whose attempt was taken from us meanwhile (its lease ran out) is kept as ``late``; only a late
     acceptance still counts, as evidence, if no newer attempt is out.
     """
-    rows = _load(unit, [result.message_id for result in results])
+    message_ids = [result.message_id for result in results]
+    rows = _load(unit, message_ids)
     if len(rows) < len(results):  # two attempts of one message: the second must see what the first wrote
         return [standing for result in results for standing in settle(unit, [result])]
-    outcomes = _outcomes(unit, results)
+    outcomes = _outcomes(unit, message_ids)
     ladder = ladder_of(unit)
     changes = _Changes(unit)
     settled = []
@@ -210,12 +199,12 @@ def _settle_one(
 ) -> Settled:
     reply = result.reply
     accepted = reply.kind is ReplyKind.ACCEPTED
-    if outcome is Outcome.ACCEPTED:
-        return _standing_of(row)  # a status told us before the answer did
+    if outcome in _FINAL:
+        return _standing_of(row)  # a status told us before the answer did, or this is that answer again
     following = rules.after_reply(row.standing, reply, now=now, ladder=ladder, jitter=random.random())
     if outcome is not None:
         changes.record_attempt(row.id, result.attempt, Outcome.LATE, following, reply)
-        if accepted and result.attempt == row.attempt and row.state not in rules.TAKEN | rules.ON_THE_WAY:
+        if accepted and row.state not in _DEAF_TO_LATE_ACCEPTANCES:
             changes.accept(row, following)
             return Settled(row.id, MessageState.SENT, None, None)
         return _standing_of(row)
@@ -235,6 +224,7 @@ class _Changes:
 
     def __init__(self, unit: Unit) -> None:
         self._unit = unit
+        self._now = to_micros(unit.now)
         self._messages: list[dict[str, object]] = []
         self._accepted: list[dict[str, object]] = []
         self._attempts: list[dict[str, object]] = []
@@ -260,8 +250,8 @@ class _Changes:
                 "new_rate_waits": following.rate_waits,
                 "new_leases_lost": following.leases_lost,
                 "new_may_duplicate": following.may_duplicate,
-                "new_error_code": following.error_code,
-                "new_error_detail": following.error_detail,
+                "new_error_code": following.error_code or row.error_code,
+                "new_error_detail": following.error_detail or row.error_detail,
                 "new_lease_until": None,
                 "new_lease_holder": None,
             }
@@ -275,7 +265,7 @@ class _Changes:
             self._holds.append((row, following.holds))
 
     def accept(self, row: _Row, following: Next) -> None:
-        self._accepted.append({"key": row.id, "new_wamid": following.wamid, "new_sent_at": self._unit.now})
+        self._accepted.append({"id": row.id, "wamid": following.wamid, "now": self._now})
         if row.state in (MessageState.DEAD, MessageState.FAILED):
             self._resolved.append(row.id)
 
@@ -284,15 +274,15 @@ class _Changes:
     ) -> None:
         self._attempts.append(
             {
-                "key": message_id,
-                "key_number": number,
-                "new_outcome": outcome,
-                "new_finished_at": self._unit.now,
-                "new_error_code": following.error_code,
-                "new_error_detail": following.error_detail,
-                "new_http_status": reply.http_status if reply else None,
-                "new_trace_id": reply.trace_id if reply else None,
-                "new_wamid": reply.wamid if reply else None,
+                "id": message_id,
+                "number": number,
+                "outcome": outcome.value,
+                "now": self._now,
+                "error_code": following.error_code,
+                "error_detail": following.error_detail,
+                "http_status": reply.http_status if reply else None,
+                "trace_id": reply.trace_id if reply else None,
+                "wamid": reply.wamid if reply else None,
             }
         )
 
@@ -368,12 +358,10 @@ def _death(row: _Row, following: Next) -> Death:
 
 
 def _load(unit: Unit, message_ids: list[str]) -> dict[str, _Row]:
-    statement = select(*_MESSAGE).where(col(Message.id).in_(message_ids)).with_for_update()  # type: ignore[call-overload]
-    return {row[0]: _Row(*row) for row in unit.session.exec(statement)}
+    rows = unit.session.connection().execute(_LOAD, {"ids": message_ids})
+    return {row[0]: _Row(*row) for row in rows}
 
 
-def _outcomes(unit: Unit, results: Iterable[Result]) -> dict[tuple[str, int], Outcome | None]:
-    statement = select(Attempt.message_id, Attempt.number, Attempt.outcome).where(
-        col(Attempt.message_id).in_([result.message_id for result in results])
-    )
-    return {(row[0], row[1]): Outcome(row[2]) if row[2] else None for row in unit.session.exec(statement)}
+def _outcomes(unit: Unit, message_ids: list[str]) -> dict[tuple[str, int], Outcome | None]:
+    rows = unit.session.connection().execute(_OUTCOMES, {"ids": message_ids})
+    return {(row[0], row[1]): Outcome(row[2]) if row[2] else None for row in rows}

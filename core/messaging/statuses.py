@@ -29,13 +29,15 @@ class StatusReport:
 def apply_status(unit: Unit, report: StatusReport, *, workspace_id: str) -> bool:
     """The report is kept, once, and the message moved forward by it. False when no message is meant.
 
-    *read, then a late delivered → still read; unknown, then sent → sent and no retry.*
+    *read, then a late delivered → still read; unknown, then sent → sent and no retry; failed, then a late
+    sent of the same wamid → still failed.*
     """
     message = _message_of(unit, report, workspace_id=workspace_id)
     if message is None:
         return False
     if unit.session.get(MessageStatus, (report.wamid, report.status, report.at)) is not None:
         return True
+    has_failed = _has_failed(unit, report.wamid)
     unit.session.add(
         MessageStatus(
             wamid=report.wamid,
@@ -48,10 +50,13 @@ def apply_status(unit: Unit, report: StatusReport, *, workspace_id: str) -> bool
         )
     )
     newest = _credit_attempt(unit, message, report.wamid)
+    if newest:
+        message.wamid = report.wamid
+        unit.session.add(message)
     reported = rules.STATUS_STATES.get(report.status)
-    if reported is not None:
+    if reported is not None and not (has_failed and reported is MessageState.SENT):
         _move_forward(unit, message, report, reported)
-    elif report.status == "failed":
+    elif report.status == "failed" and not has_failed:
         _fail(unit, message, report, newest=newest)
     unit.session.flush()
     return True
@@ -70,18 +75,28 @@ def _message_of(unit: Unit, report: StatusReport, *, workspace_id: str) -> Messa
     return unit.session.exec(statement.with_for_update()).first()
 
 
+def _has_failed(unit: Unit, wamid: str) -> bool:
+    """Whether Meta reported that already: a failure counts once, and only a delivery speaks against it."""
+    statement = select(MessageStatus.status).where(
+        col(MessageStatus.wamid) == wamid, col(MessageStatus.status) == "failed"
+    )
+    return unit.session.exec(statement).first() is not None
+
+
 def _credit_attempt(unit: Unit, message: Message, wamid: str) -> bool:
-    """The attempt that got this wamid is accepted: the one that has it, else the oldest whose outcome nobody
-    knew. Whether that is the newest attempt."""
+    """The attempt that got this wamid is accepted: the newest that has it, else the oldest whose outcome
+    nobody knew. Whether that is the newest attempt."""
     attempts = unit.session.exec(
         select(Attempt).where(col(Attempt.message_id) == message.id).order_by(col(Attempt.number))
     ).all()
-    attempt = next((a for a in attempts if a.wamid == wamid), None) or next(
+    attempt = next((a for a in reversed(attempts) if a.wamid == wamid), None) or next(
         (a for a in attempts if a.wamid is None and a.started_at is not None and _is_open(a)), None
     )
     if attempt is None:
         return False
     if attempt.wamid is None:
+        if attempt.number == message.attempt:
+            _give_back_rung(message, attempt)
         attempt.wamid = wamid
         attempt.outcome = Outcome.ACCEPTED
         attempt.finished_at = attempt.finished_at or unit.now
@@ -89,6 +104,13 @@ def _credit_attempt(unit: Unit, message: Message, wamid: str) -> bool:
         attempt.error_detail = None
         unit.session.add(attempt)
     return attempt.number == message.attempt
+
+
+def _give_back_rung(message: Message, attempt: Attempt) -> None:
+    """The lost answer of the attempt took a rung. Should the attempt have failed, that takes it again."""
+    took_rung = attempt.outcome is Outcome.UNKNOWN and attempt.error_detail != rules.PROCESS_DIED
+    if took_rung and message.state is MessageState.RETRY_QUEUED:
+        message.rung -= 1
 
 
 def _is_open(attempt: Attempt) -> bool:
@@ -100,6 +122,8 @@ def _move_forward(unit: Unit, message: Message, report: StatusReport, reported: 
         return  # a person's word stands; the status is on the timeline all the same
     if message.state in (MessageState.DEAD, MessageState.FAILED):
         close_letter(unit, message_id=message.id, state=LetterState.RESOLVED, at=unit.now)
+    if message.state is MessageState.CLAIMED:
+        _give_up_claim(unit, message)
     message.state = rules.forward(message.state, reported)
     message.wamid = message.wamid or report.wamid
     message.waiting_for = None
@@ -109,10 +133,18 @@ def _move_forward(unit: Unit, message: Message, report: StatusReport, reported: 
     message.error_detail = None
     message.sent_at = message.sent_at or unit.now
     if reported in (MessageState.DELIVERED, MessageState.READ):
-        message.delivered_at = message.delivered_at or report.at
+        message.delivered_at = min(message.delivered_at or report.at, report.at)
     if reported is MessageState.READ:
-        message.read_at = message.read_at or report.at
+        message.read_at = min(message.read_at or report.at, report.at)
     unit.session.add(message)
+
+
+def _give_up_claim(unit: Unit, message: Message) -> None:
+    """The attempt that was about to leave will not: nothing of it was on the wire."""
+    attempt = unit.session.get_one(Attempt, (message.id, message.attempt))
+    attempt.outcome = Outcome.LOST
+    attempt.finished_at = unit.now
+    unit.session.add(attempt)
 
 
 def _fail(unit: Unit, message: Message, report: StatusReport, *, newest: bool) -> None:

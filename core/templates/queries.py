@@ -5,14 +5,15 @@ from typing import Any
 
 from sqlmodel import col
 
-from core.templates import rules
+from core.templates import forms, rules
 from core.unit import Unit
 from data.sending import Template
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateChoice:
-    """A template that a form may offer. ``variables``: part → names, in order."""
+    """A template that a form may offer. ``variables``: part → names, in order; ``fields``: the same for a
+    form; ``is_named``: whether they go to Meta by name."""
 
     name: str
     language: str
@@ -20,6 +21,8 @@ class TemplateChoice:
     status: str
     can_send: bool
     variables: dict[str, list[str]]
+    fields: list[forms.TemplateField]
+    is_named: bool
     components: list[dict[str, Any]]
 
 
@@ -42,6 +45,8 @@ def choices(unit: Unit, *, waba_id: str) -> list[TemplateChoice]:
             status=row.status,
             can_send=row.status in rules.SENDABLE,
             variables=rules.variables(row),
+            fields=forms.fields(row),
+            is_named=row.parameter_format.upper() == "NAMED",
             components=row.components,
         )
         for row in rows

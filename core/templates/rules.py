@@ -7,8 +7,8 @@ from core.errors import Impossible
 from data.sending import Template
 
 SENDABLE = frozenset({"APPROVED", "FLAGGED", "REINSTATED"})
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
-_MEDIA_HEADERS = frozenset({"IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
+VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
+MEDIA_HEADERS = frozenset({"IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
 
 
 def check_sendable(template: Template) -> None:
@@ -47,13 +47,13 @@ def variables(template: Template) -> dict[str, list[str]]:
         kind = str(component.get("type", "")).upper()
         if kind == "BUTTONS":
             for index, button in enumerate(component.get("buttons") or []):
-                names = _VARIABLE.findall(str(button.get("url", "")))
+                names = VARIABLE.findall(str(button.get("url", "")))
                 if names or str(button.get("type", "")).upper() == "COPY_CODE":
                     found[f"button {index}"] = names or ["code"]
-        elif kind == "HEADER" and str(component.get("format", "TEXT")).upper() in _MEDIA_HEADERS:
+        elif kind == "HEADER" and str(component.get("format", "TEXT")).upper() in MEDIA_HEADERS:
             found["header"] = [str(component["format"]).lower()]
         elif kind in ("HEADER", "BODY"):
-            names = list(dict.fromkeys(_VARIABLE.findall(str(component.get("text", "")))))
+            names = list(dict.fromkeys(VARIABLE.findall(str(component.get("text", "")))))
             if names:
                 found[kind.lower()] = names
     return found
@@ -67,7 +67,7 @@ def rendered(template: Template, components: list[dict[str, Any]]) -> str:
     names = variables(template).get("body", [])
     values = [str(parameter.get("text", "…")) for parameter in _given(components).get("body", [])]
     filled = dict(zip(names, values, strict=False))
-    return _VARIABLE.sub(lambda match: filled.get(match[1], match[0]), text)
+    return VARIABLE.sub(lambda match: filled.get(match[1], match[0]), text)
 
 
 def _given(components: list[dict[str, Any]]) -> dict[str, list[Any]]:

@@ -55,8 +55,10 @@ def drain(address: str, *, messages: int, **changes: str) -> Drained:
         ):
             give_up = time.monotonic() + GIVE_UP_S
             while database.execute(_OPEN).fetchone()[0]:
-                if worker.poll() is not None or time.monotonic() > give_up:
-                    raise RuntimeError("the worker did not drain the backlog")
+                if worker.poll() is not None:
+                    raise RuntimeError(f"the worker ended with status {worker.returncode}")
+                if time.monotonic() > give_up:
+                    raise RuntimeError(f"the backlog was not drained within {GIVE_UP_S:.0f} s")
                 time.sleep(LOOK_EVERY_S)
             first, last = database.execute(
                 "SELECT min(claimed_at), max(finished_at) FROM attempt"

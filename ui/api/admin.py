@@ -9,6 +9,7 @@ from core.errors import Unavailable
 from core.monitoring.queries import health
 from core.tokens.connect import connect
 from core.unit import ANONYMOUS
+from ui.api.errors import refusal
 from ui.api.route import ApiRoute, identity_of, needs, open_to_all, runtime_of
 from ui.api.shapes import ConnectBody
 
@@ -24,7 +25,7 @@ def get_health(request: Request) -> JSONResponse:
         with runtime_of(request).unit(ANONYMOUS) as unit:
             found = health(unit)
     except Unavailable as error:
-        return JSONResponse({"database": "unavailable", "version": version, "error": error.sentence}, 503)
+        return refusal(503, error.sentence, error.code, database="unavailable", version=version)
     body = {
         "tokenRefreshCron": found.clock,
         "messageRetryQueue": found.worker,
@@ -32,7 +33,9 @@ def get_health(request: Request) -> JSONResponse:
         "database": "ok",
         "version": version,
     }
-    return JSONResponse(body, 200 if found.is_well else 503)
+    if found.is_well:
+        return JSONResponse(body)
+    return refusal(503, "A part of Waypost that should run here does not.", "unavailable", **body)
 
 
 @router.post("/connections", status_code=201)

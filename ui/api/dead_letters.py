@@ -4,12 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime
 
 from core.dead_letters import commands, queries
 from core.dead_letters.queries import LetterDetail, LetterFilter, LetterRow
 from data.enums import LetterState
-from ui.api.messages import Limit, Moment, Text, attempt_json, check_range
+from ui.api.messages import Limit, Since, Text, Until, attempt_json, check_range
 from ui.api.route import ApiRoute, identity_of, needs, runtime_of
 from ui.api.shapes import LetterChangeBody, MetaId, ReasonBody, RedriveBody, moment, payload_json
 
@@ -20,7 +19,6 @@ Code = Annotated[str | None, Query(alias="errorCode", max_length=64)]
 Fingerprint = Annotated[str | None, Query(max_length=64)]
 PhoneId = Annotated[MetaId | None, Query(alias="phoneNumberId")]
 TemplateName = Annotated[str | None, Query(alias="templateName", max_length=512)]
-From = Annotated[AwareDatetime | None, Query(alias="from")]
 
 
 @router.get("")
@@ -33,8 +31,8 @@ def list_letters(
     phone_number_id: PhoneId = None,
     template_name: TemplateName = None,
     to: Text = None,
-    since: From = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     q: Text = None,
     limit: Limit = 50,
     cursor: Text = None,
@@ -57,8 +55,8 @@ def groups(
     phone_number_id: PhoneId = None,
     template_name: TemplateName = None,
     to: Text = None,
-    since: From = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     q: Text = None,
 ) -> dict[str, Any]:
     """Letters by cause, most first."""

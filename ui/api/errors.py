@@ -14,8 +14,9 @@ from ui.api.shapes import throughput_headers
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not take that method.",
+    415: "Send JSON, with Content-Type: application/json.",
 }
-_CODES = {404: "not_found", 405: "method_not_allowed"}
+_CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 
 
 def refusal(status: int, sentence: str, code: str, **facts: Any) -> JSONResponse:
@@ -54,8 +55,7 @@ def install(app: FastAPI) -> None:
             {"field": _field(found["loc"]), "message": _plain(str(found["msg"]))} for found in error.errors()
         ]
         first = fields[0]
-        sentence = f"{first['field']}: {first['message']}" if first["field"] else str(first["message"])
-        return refusal(400, sentence, "malformed", fields=fields)
+        return refusal(400, f"{first['field']}: {first['message']}", "malformed", fields=fields)
 
     @app.exception_handler(HTTPException)
     async def routing(_: Request, error: HTTPException) -> JSONResponse:
@@ -65,10 +65,15 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
+    @app.exception_handler(Exception)
+    async def broken(_: Request, __: Exception) -> JSONResponse:
+        """A fault of ours. The server logs it once this is answered."""
+        return refusal(500, "Something went wrong in Waypost. Its log says what.", "internal_error")
+
 
 def _field(location: tuple[Any, ...]) -> str:
-    """``("body", "template", "name")`` → ``template.name``."""
-    return ".".join(str(part) for part in location[1:])
+    """``("body", "template", "name")`` → ``template.name``; ``("body",)`` → ``body``."""
+    return ".".join(str(part) for part in location[1:] or location)
 
 
 def _plain(message: str) -> str:

@@ -1,20 +1,29 @@
 """``/messages``: sending, and what became of it."""
 
+import asyncio
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
-from core.errors import Malformed
+from core.errors import Conflict, DomainError, Impossible, Malformed, PlanLimit
+from core.lanes.queries import lane_limit
+from core.lanes.rules import measure
 from core.messaging import queries
 from core.messaging.commands import settle_unknown
 from core.messaging.intake import body_hash
 from core.messaging.queries import AttemptView, MessageDetail, MessageFilter, MessageRow
 from core.messaging.requests import SendRequest
 from core.messaging.send import send
+from core.phones.queries import sender
+from core.runtime import Runtime
+from core.unit import Identity
 from data.enums import Direction
+from data.sending import Lane
+from ui.api.errors import domain_response
 from ui.api.route import ApiRoute, identity_of, needs, runtime_of
 from ui.api.shapes import (
     MetaId,
@@ -33,8 +42,21 @@ Key = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x20-\x7e]+$")
 ]
 Limit = Annotated[int, Query(ge=1, le=200)]
-Text = Annotated[str | None, Query(min_length=1, max_length=512, pattern=r"^[^\x00]+$")]
-Moment = Annotated[AwareDatetime | None, Query()]
+Text = Annotated[str | None, Query(min_length=1, max_length=512)]
+Cursor = Annotated[str | None, Query(pattern=r"^msg_[0-9a-z]{26}$")]
+
+
+def _rfc3339(value: Any) -> Any:
+    """Pydantic alone would also take a bare number, or a space in place of the T."""
+    if isinstance(value, str) and not re.fullmatch(RFC3339, value, re.ASCII):
+        raise ValueError("must be a moment as in RFC 3339, such as 2026-11-23T07:45:00Z")
+    return value
+
+
+RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+Since = Annotated[Instant | None, Query(alias="from")]
+Until = Annotated[Instant | None, Query()]
 
 
 @router.post("/template")
@@ -62,11 +84,11 @@ def list_messages(
     to: Text = None,
     phone_number_id: Annotated[MetaId | None, Query(alias="phoneNumberId")] = None,
     error_code: Annotated[str | None, Query(alias="errorCode", max_length=64)] = None,
-    since: Annotated[AwareDatetime | None, Query(alias="from")] = None,
-    until: Moment = None,
+    since: Since = None,
+    until: Until = None,
     q: Text = None,
     limit: Limit = 50,
-    cursor: Text = None,
+    cursor: Cursor = None,
 ) -> dict[str, Any]:
     """Messages, newest first."""
     check_range(since, until)
@@ -113,15 +135,35 @@ async def _send(request: Request, body: SendTemplateBody | SendTextBody, key: st
         ttl_s=body.ttl_seconds,
         idempotency=(key, hashed) if key else None,
     )
-    answer = await send(runtime_of(request), identity_of(request), wanted)
+    runtime, identity = runtime_of(request), identity_of(request)
+    try:
+        answer = await send(runtime, identity, wanted)
+    except (Conflict, Impossible, PlanLimit) as refusal:
+        refused = domain_response(refusal)
+        refused.headers.update(await asyncio.to_thread(_pace, runtime, identity, body.phone_number_id))
+        return refused
     status, shaped = send_answer(answer)
-    headers = throughput_headers(answer.throughput) if answer.throughput else {}
+    if answer.throughput is not None:
+        return JSONResponse(shaped, status, headers=throughput_headers(answer.throughput))
+    headers = await asyncio.to_thread(_pace, runtime, identity, body.phone_number_id)
     return JSONResponse(shaped, status, headers=headers)
 
 
+def _pace(runtime: Runtime, identity: Identity, phone_number_id: str | None) -> dict[str, str]:
+    """The headers of an answer that took no slot. Empty while no phone is known: two, and none is named."""
+    with runtime.unit(identity) as unit:
+        try:
+            phone = sender(unit, phone_number_id)
+        except DomainError:
+            return {}
+        lane = unit.session.get_one(Lane, phone.id)
+        limit, _ = lane_limit(unit, phone)
+        return throughput_headers(measure(lane.slots, limit=limit, now=unit.now))
+
+
 def check_range(since: datetime | None, until: datetime | None) -> None:
-    if since is not None and until is not None and since >= until:
-        raise Malformed.field("until", "must be later than from")
+    if since is not None and until is not None and since > until:
+        raise Malformed.field("until", "must not be earlier than from")
 
 
 def row_json(row: MessageRow) -> dict[str, Any]:

@@ -3,23 +3,39 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from core import access
+from core.errors import Malformed, NotFound
 from core.runtime import Runtime
 from core.team.commands import KEY_PREFIX, hash_key
 from core.unit import Identity
 from ui.address import client_address
-from ui.api.errors import refusal
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _PERMISSION = "__waypost_permission__"
 OPEN_TO_ALL = "open to all"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# No body of ours is deeper than a dozen levels; what is stored must be readable again without recursion
+# running out.
+MAX_DEPTH = 64
+REFUSED = {
+    "description": "Refused: a sentence for a person, a code for a script",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["error", "code"],
+                "properties": {"error": {"type": "string"}, "code": {"type": "string"}},
+            }
+        }
+    },
+}
 
 
 def needs(permission: str) -> Callable[[Endpoint], Endpoint]:
@@ -57,13 +73,16 @@ def identity_of(request: Request) -> Identity:
 
 
 class ApiRoute(APIRoute):
-    """Refuses in the order 401, 403, 415, 400: a stranger is not told what was wrong with the body."""
+    """Refuses in the order 413, 401, 403, 415, 400: a stranger is not told what was wrong with the body."""
+
+    reads_json = True
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         permission = getattr(endpoint, _PERMISSION, None)
         if permission is None:
             raise RuntimeError(f"{endpoint.__module__}.{endpoint.__name__} names no permission")
         self.permission: str = permission
+        options["responses"] = {"4XX": REFUSED, **(options.get("responses") or {})}
         if permission != OPEN_TO_ALL:
             options["openapi_extra"] = {
                 "security": [{"key": []}],
@@ -76,14 +95,13 @@ class ApiRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def in_order(request: Request) -> Response:
-            if request.method in WITH_BODY and not await _is_json(request):
-                await self._check(request)
-                return refusal(
-                    415, "Send JSON, with Content-Type: application/json.", "unsupported_media_type"
-                )
+            await request.body()  # FastAPI would turn "too large" into 400 if it met it first
             try:
+                if self.reads_json and request.method in WITH_BODY:
+                    await _require_json(request)
+                _refuse_nul(request)
                 return await handle(request)
-            except RequestValidationError:
+            except (RequestValidationError, Malformed, NotFound, HTTPException):
                 await self._check(request)
                 raise
 
@@ -99,19 +117,65 @@ def _require(runtime: Runtime, identity: Identity, permission: str) -> None:
         unit.require(permission)
 
 
-async def _is_json(request: Request) -> bool:
-    """A body that parses as JSON is taken whatever its content type says; one that does not, is refused for
+async def _require_json(request: Request) -> None:
+    """A body that parses as JSON is taken whatever its content type says; one that does not is refused for
     its content type where that is no JSON either."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind == "application/json" or kind.endswith("+json"):
-        return True
+    says_json = kind == "application/json" or kind.endswith("+json")
     body = await request.body()
     if body:
         try:
-            json.loads(body)
-        except (ValueError, RecursionError):
-            return False
-    headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
-    request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
-    request.__dict__.pop("_headers", None)
-    return True
+            value = json.loads(body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            if not says_json:
+                raise HTTPException(415) from None
+            raise Malformed.field("body", _what_is_wrong(error)) from None
+        _require_keepable(value)
+    if kind != "application/json" or "content-type" not in request.headers:
+        headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+        request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
+        request.__dict__.pop("_headers", None)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _what_is_wrong(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return f"must not be nested deeper than {MAX_DEPTH} levels"
+    if isinstance(error, json.JSONDecodeError):
+        return f"is not JSON: {error.msg} at character {error.pos}"
+    return "is not JSON that can be read"
+
+
+def _require_keepable(value: Any) -> None:
+    """Refuses what no database keeps and no answer could repeat: endless nesting, half a character (a lone
+    surrogate), a number beyond every range (1e400 reads as infinity)."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            break
+    else:
+        raise Malformed.field("body", f"must not be nested deeper than {MAX_DEPTH} levels")
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise Malformed.field("body", "must be whole Unicode characters") from None
+    except ValueError:
+        raise Malformed.field("body", "must not hold a number that is out of range") from None
+
+
+def _refuse_nul(request: Request) -> None:
+    """PostgreSQL cannot even be asked for a text with NUL in it, so no row has one."""
+    for name, text in request.query_params.multi_items():
+        if "\x00" in text:
+            raise Malformed.field(name, "must not hold the character NUL")
+    if any("\x00" in str(part) for part in request.path_params.values()):
+        raise NotFound.of("thing")

@@ -64,7 +64,7 @@ class SendOptions(Body):
     to: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     phone_number_id: MetaId | None = None
     mode: Literal["sync", "queued"] = "sync"
-    ttl_seconds: Annotated[float, Field(gt=0, le=7 * 86_400, strict=False)] | None = None
+    ttl_seconds: Annotated[float, Field(gt=0, le=7 * 86_400)] | None = None
 
 
 class SendTemplateBody(SendOptions):

@@ -1,0 +1,242 @@
+"""Commands that do one thing and end."""
+
+import re
+import sqlite3
+import stat
+
+import httpx
+import pytest
+from sqlalchemy import create_engine, text
+
+from data.engine import Database
+from tests.commands.conftest import PASSWORD, PHONE_ID, TOKEN, WABA_ID, Place
+
+
+def test_create_owner_prints_the_slug_and_only_the_slug(place: Place) -> None:
+    words = ("create-owner", "--workspace", "Nordlicht & Söhne", "--email", "ada@nordlicht.example")
+    made = place.run(*words, "--plan", "pro", "--timezone", "Europe/Berlin", given=PASSWORD + "\n")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "nordlicht-söhne\n", "")
+    again = place.run(*words, given=PASSWORD)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr.count("\n") == 1
+    assert "nordlicht-söhne" in again.stderr
+    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+        assert database.execute("SELECT count(*), max(is_platform_admin) FROM user_account").fetchone() == (
+            1,
+            1,
+        )
+        assert database.execute("SELECT plan, timezone FROM workspace").fetchall() == [
+            ("pro", "Europe/Berlin")
+        ]
+    database.close()
+    assert stat.S_IMODE((place.folder / "var/secret.key").stat().st_mode) == 0o600
+
+
+def test_create_owner_refuses_in_one_line(place: Place) -> None:
+    def tried(given: str | bytes = PASSWORD, **changed: str) -> str:
+        options = {"workspace": "Northwind", "email": "ada@x.example"} | changed
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        done = place.run("create-owner", *words, given=given)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+        return done.stderr
+
+    assert "12 characters" in tried(given="eleven char\n")
+    assert "12 characters" in tried(given="")
+    assert "UTF-8" in tried(given=b"a long \xff\xfe password")
+    assert "e-mail" in tried(email="nobody")
+    assert "zone" in tried(timezone="Mars/Olympus")
+    assert "plan" in tried(plan="gold")
+    assert "name" in tried(workspace="&&&")
+    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+        assert database.execute("SELECT count(*) FROM workspace").fetchone() == (0,)
+    database.close()
+
+
+def test_api_key_prints_the_key_and_only_the_key(place: Place) -> None:
+    assert re.fullmatch(r"wp_[A-Za-z0-9_-]{40,}", place.owner())
+    assert place.key("--platform").startswith("wp_")
+    for words in (
+        ("--workspace", "northwind", "--role", "king"),
+        ("--workspace", "nowhere", "--role", "owner"),
+        ("--workspace", "northwind"),
+        ("--platform", "--workspace", "northwind"),
+        (),
+    ):
+        done = place.run("api-key", "create", "--name", "test", *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+
+
+def test_connect_reads_the_numbers_and_replaces_the_token(place: Place) -> None:
+    place.owner()
+    words = ("connect", "--workspace", "northwind", "--waba", WABA_ID)
+    made = place.run(*words, given=f"{TOKEN}\n")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.split() == [PHONE_ID, str(int(PHONE_ID) + 1)]
+    again = place.run(*words, given=f"{TOKEN}-2\n")
+    assert again.stdout == made.stdout
+    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+        ((sealed,),) = database.execute("SELECT sealed FROM access_token").fetchall()
+        assert TOKEN.encode() not in sealed
+    database.close()
+    assert TOKEN.encode() not in (place.folder / "var/waypost.db").read_bytes()
+
+
+def test_connect_stores_nothing_when_meta_refuses(place: Place, sandbox_url: str) -> None:
+    place.owner()
+    for words, given in (
+        (("--workspace", "northwind", "--waba", "999"), TOKEN),
+        (("--workspace", "northwind", "--waba", WABA_ID), "invalid"),
+        (("--workspace", "northwind", "--waba", WABA_ID), ""),
+        (("--workspace", "northwind", "--waba", "no-number"), TOKEN),
+        (("--workspace", "nowhere", "--waba", WABA_ID), TOKEN),
+    ):
+        done = place.run("connect", *words, given=given)
+        assert (done.returncode, done.stdout) == (1, ""), (words, given)
+        assert done.stderr.count("\n") == 1
+    silent = place.run(
+        "connect",
+        "--workspace",
+        "northwind",
+        "--waba",
+        WABA_ID,
+        given=TOKEN,
+        WAYPOST_GRAPH_URL="http://127.0.0.1:1",
+    )
+    assert (silent.returncode, silent.stderr.count("\n")) == (1, 1)
+    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+        for table in ("waba", "phone", "access_token", "template"):
+            assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+    database.close()
+
+
+def test_migrate_twice_is_as_good_as_once(place: Place) -> None:
+    for _ in range(2):
+        done = place.run("migrate")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_doctor_says_what_is_wrong_and_exits_1(place: Place) -> None:
+    place.run("migrate")
+    lonely = place.run("doctor")
+    assert lonely.returncode == 1
+    lines = lonely.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ok", "ok", "FAIL", "FAIL", "ok", "ok", "ok"]
+    assert {line.split()[1].strip(":") for line in lines} >= {
+        "settings",
+        "database",
+        "clock",
+        "worker",
+        "queue",
+        "meta",
+    }
+    unreachable = place.run("doctor", WAYPOST_GRAPH_URL="http://127.0.0.1:1")
+    assert "FAIL  meta" in unreachable.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("WAYPOST_PORT", "eighty"),
+        ("WAYPOST_PORT", "99999"),
+        ("WAYPOST_DATABASE_URL", "mysql://x/y"),
+        ("WAYPOST_DATABASE_URL", "nonsense"),
+        ("WAYPOST_QUEUE_URL", "amqp://x"),
+        ("WAYPOST_RETRY_DELAYS", "60,soon"),
+        ("WAYPOST_RETRY_DELAYS", "-1"),
+        ("WAYPOST_UNKNOWN_OUTCOME", "guess"),
+        ("WAYPOST_GRAPH_URL", "graph.facebook.com"),
+        ("WAYPOST_SECRET_KEYS", "canary-no-fernet-key"),
+        ("START_MESSAGE_RETRY_WORKER", "perhaps"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_with_one_line(place: Place, setting: str, value: str) -> None:
+    place.secrets.append("canary-no-fernet-key")
+    done = place.run("doctor", **{setting: value})
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"{setting}: ")
+
+
+def test_settings_come_from_a_file_too(place: Place) -> None:
+    (place.folder / ".env").write_text("WAYPOST_LOG_FORMAT=xml\n")
+    done = place.run("migrate")
+    assert done.returncode == 2
+    assert done.stderr.startswith("WAYPOST_LOG_FORMAT: ")
+
+
+def test_a_database_that_cannot_be_made_is_one_line(place: Place) -> None:
+    (place.folder / "file").write_text("")
+    for url in ("sqlite:///file/waypost.db", "postgresql+psycopg://u:canary-app-secret@127.0.0.1:1/x"):
+        for words in (("migrate",), ("serve",), ("api-key", "create", "--platform", "--name", "x")):
+            done = place.run(*words, WAYPOST_DATABASE_URL=url)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr.startswith("WAYPOST_DATABASE_URL: ")
+            assert done.stderr.count("\n") == 1
+    garbage = place.folder / "garbage.db"
+    garbage.write_bytes(b"this is no database, whatever its name says" * 100)
+    done = place.run("migrate", WAYPOST_DATABASE_URL="sqlite:///garbage.db")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_taken_port_is_said_before_anything_starts(place: Place, sandbox_url: str) -> None:
+    taken = sandbox_url.rpartition(":")[2]
+    done = place.run("serve", WAYPOST_PORT=taken)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("WAYPOST_PORT: ")
+    assert taken in done.stderr
+    assert done.stderr.count("\n") == 1
+    demo = place.run("serve", "--demo", WAYPOST_SANDBOX_PORT=taken)
+    assert demo.returncode == 1
+    assert demo.stderr.startswith("WAYPOST_SANDBOX_PORT: ")
+    alone = place.run("sandbox", "--port", taken)
+    assert alone.returncode != 0
+
+
+def test_another_schema_on_postgresql_stops_the_start(place: Place, postgres: Database | None) -> None:
+    if postgres is None:
+        pytest.skip("no PostgreSQL answers at WAYPOST_TEST_POSTGRES_URL")
+    admin = create_engine(postgres.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    name = f"{postgres.url.database}_commands"
+    url = postgres.url.set(database=name).render_as_string(hide_password=False)
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    try:
+        empty = place.run("web", WAYPOST_DATABASE_URL=url)
+        assert empty.returncode == 1
+        assert "python main.py migrate" in empty.stderr
+        assert place.run("migrate", WAYPOST_DATABASE_URL=url).returncode == 0
+        made = place.run("api-key", "create", "--platform", "--name", "x", WAYPOST_DATABASE_URL=url)
+        place.said.remove(made.stdout)
+        assert made.returncode == 0
+        database = create_engine(url)
+        with database.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        database.dispose()
+        for words in (("serve",), ("web",), ("worker",), ("clock",)):
+            newer = place.run(*words, WAYPOST_DATABASE_URL=url)
+            assert newer.returncode == 1, words
+            assert "9999" in newer.stderr
+            assert newer.stderr.count("\n") == 1
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        admin.dispose()
+
+
+def test_the_sandbox_runs_alone(place: Place) -> None:
+    from tests.commands.conftest import wait_for
+
+    port = place.settings["WAYPOST_SANDBOX_PORT"]
+    child = place.start("sandbox", "--port", port, "--phones", "3")
+
+    def phones() -> int | None:
+        try:
+            return len(httpx.get(f"http://127.0.0.1:{port}/sandbox/state", trust_env=False).json()["phones"])
+        except httpx.TransportError:
+            return None
+
+    assert wait_for(phones, within_s=10) == 4
+    child.terminate()
+    assert child.wait(10) in (0, -15)

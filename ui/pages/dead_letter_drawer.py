@@ -1,0 +1,256 @@
+"""One dead letter in full: what happened, what it means, what to do."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from nicegui import ui
+
+from core.dead_letters.queries import ActionView, LetterDetail, LetterRow, letter_detail
+from core.errors import DomainError
+from core.messaging.queries import AttemptView
+from core.phones.queries import PhoneChoice
+from data.enums import LetterState, MessageKind, Outcome
+from ui.act import show
+from ui.format import duration, number
+from ui.page import PageContext
+from ui.pages.dead_letter_actions import LetterActions
+from ui.pages.dead_letter_groups import code_word
+from ui.parts.badge import ERROR, LETTER, Tone, badge
+from ui.parts.button import button, link
+from ui.parts.callout import callout
+from ui.parts.drawer import Drawer, section
+from ui.parts.facts import Value, facts
+from ui.parts.field import text_field
+from ui.parts.json_view import json_view
+from ui.parts.table import Table
+from ui.parts.text import box, text
+from ui.parts.timeline import Happening, timeline
+from ui.parts.toast import toast
+
+# What came of an attempt, after "Attempt 2".
+OUTCOME: dict[Outcome | None, tuple[str, Tone]] = {
+    Outcome.ACCEPTED: ("was taken by Meta", "green"),
+    Outcome.REFUSED: ("was refused", "red"),
+    Outcome.PASSING: ("failed", "red"),
+    Outcome.UNKNOWN: ("got no answer", "amber"),
+    Outcome.LOST: ("was cut off", "amber"),
+    Outcome.LATE: ("was answered too late", "amber"),
+    None: ("is under way", "blue"),
+}
+VERB = {
+    "redrove": "sent it again",
+    "edited and redrove": "edited it and sent it again",
+    "discarded": "discarded it",
+    "restored": "restored it",
+    "assigned": "put someone in charge",
+    "noted": "noted",
+}
+FOCUSED_ROW = "document.activeElement?.closest('tr')?.querySelector('[data-row]')?.dataset.row ?? ''"
+
+
+class LetterDrawer:
+    """``changed()`` is awaited after something was done, to bring the list up to date."""
+
+    def __init__(
+        self,
+        page: PageContext,
+        table: Table,
+        phones: dict[str, PhoneChoice],
+        *,
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._page = page
+        self._phones = phones
+        self._list_changed = changed
+        self._drawing = asyncio.Lock()
+        self._shown: LetterDetail | None = None
+        self._note: ui.input | ui.textarea | None = None
+        self._drawer = Drawer(
+            page,
+            self._fill,
+            name="id",
+            label="Dead letter",
+            step=lambda direction: table.step(self._drawer.open_id, direction),
+            on_change=table.mark_open,
+        )
+        self._actions = LetterActions(page, phones, self._changed)
+        self._actions.listen()
+        page.hotkey("r", "Redrive the dead letter", lambda: self._with_current(self._redrive))
+        page.hotkey("e", "Edit and redrive the dead letter", lambda: self._with_current(self._edit))
+        page.hotkey("d", "Discard the dead letter", lambda: self._with_current(self._discard))
+
+    async def open(self, letter_id: str) -> None:
+        await self._drawer.open(letter_id)
+
+    async def restore(self) -> None:
+        """Opens what the address names. A letter that is not there is said, and the list stays."""
+        try:
+            await self._drawer.restore()
+        except DomainError as refusal:
+            self._page.go(id=None)
+            show(refusal)
+
+    async def refresh(self) -> None:
+        """What is open is drawn anew when it has changed, and nobody is writing in it."""
+        letter_id = self._drawer.open_id
+        if not letter_id or self._drawing.locked() or (self._note is not None and self._note.value):
+            return
+        if await self._page.read(lambda unit: letter_detail(unit, letter_id)) != self._shown:
+            await self._drawer.redraw()
+
+    async def _changed(self, letter_id: str) -> None:
+        if self._drawer.open_id == letter_id:
+            await self._drawer.open(letter_id)
+        await self._list_changed()
+
+    async def _with_current(self, run: Callable[[LetterDetail], Awaitable[None]]) -> None:
+        """For the keys: the letter in the drawer, or the row that has the focus."""
+        letter_id = self._drawer.open_id or await self._page.client.run_javascript(FOCUSED_ROW)
+        if not letter_id:
+            toast("Go to a dead letter first, with j and k.")
+            return
+        await run(await self._page.read(lambda unit: letter_detail(unit, str(letter_id))))
+
+    async def _redrive(self, detail: LetterDetail) -> None:
+        await self._actions.redrive(detail.row)
+
+    async def _edit(self, detail: LetterDetail) -> None:
+        await self._actions.edit(detail)
+
+    async def _discard(self, detail: LetterDetail) -> None:
+        await self._actions.discard(detail.row)
+
+    async def _fill(self, letter_id: str) -> None:
+        async with self._drawing:
+            detail = await self._page.read(lambda unit: letter_detail(unit, letter_id))
+            self._shown, self._note = detail, None
+            phone = self._phones.get(detail.row.phone_number_id)
+            with self._drawer.head(detail.row.to_pretty, f"From {phone.verified_name}" if phone else ""):
+                pass
+            with self._drawer.body():
+                self._draw_cause(detail)
+                self._draw_attempts(detail)
+                self._draw_message(detail, phone)
+                self._draw_payload(detail)
+                self._draw_actions(detail)
+            with self._drawer.foot():
+                self._draw_buttons(detail)
+
+    def _draw_cause(self, detail: LetterDetail) -> None:
+        row = detail.row
+        with box("badges"):
+            badge(LETTER[row.state])
+            badge(ERROR[row.klass])
+            if detail.assignee_name:
+                badge((f"With {detail.assignee_name}", "grey"))
+        tone: Literal["red", "blue"] = "red" if row.state is LetterState.OPEN else "blue"
+        with callout(f"{row.title} ({code_word(row.error_code)})", row.meaning, advice=row.advice, tone=tone):
+            if row.error_detail and row.error_detail != row.meaning:
+                text(f"Detail: {row.error_detail}", "detail", tag="p")
+        if row.may_duplicate and row.state is LetterState.OPEN:
+            callout(
+                "It may have arrived already",
+                "Nobody knows whether Meta took one of its attempts. Sent again, it may arrive twice.",
+                tone="amber",
+            )
+
+    def _draw_attempts(self, detail: LetterDetail) -> None:
+        with section("Attempts"):
+            if not detail.attempts:
+                text("It was never sent.", "quiet", tag="p")
+            rounds = len({attempt.round for attempt in detail.attempts})
+            last = len(detail.attempts) - 1
+            timeline(
+                self._page,
+                [
+                    _attempt(attempt, detail.row, is_last=place == last, with_round=rounds > 1)
+                    for place, attempt in enumerate(detail.attempts)
+                ],
+            )
+
+    def _draw_message(self, detail: LetterDetail, phone: PhoneChoice | None) -> None:
+        row = detail.row
+        sender = f"{phone.display_number} · {phone.verified_name}" if phone else row.phone_number_id
+        template = " · ".join(part for part in (row.template_name, detail.template_language) if part)
+        lines: list[tuple[str, Value]] = [
+            ("Template", template) if detail.kind is MessageKind.TEMPLATE else ("Kind", "Text"),
+            ("From", sender),
+            ("Created", detail.created_at),
+            ("Died", row.dead_at),
+        ]
+        with section("Message"), facts(self._page, lines):
+            text("Message", tag="dt")
+            with box("mono", tag="dd"):
+                link(row.message_id, f"/messages/{row.message_id}")
+            text("Letter", tag="dt")
+            text(row.id, "mono", tag="dd")
+
+    def _draw_payload(self, detail: LetterDetail) -> None:
+        if detail.payload is not None:
+            json_view(detail.payload)
+            return
+        with section("Payload"):
+            text("Hidden for your role.", "quiet", tag="p")
+
+    def _draw_actions(self, detail: LetterDetail) -> None:
+        if detail.actions:
+            with section("Actions and notes"):
+                timeline(self._page, [_action(action) for action in detail.actions])
+            for action in detail.actions:
+                if action.payload_before is not None:
+                    json_view(action.payload_before, title="Payload before it was edited")
+        if not self._page.can("dead_letters.annotate"):
+            return
+        with box("addnote"):
+            note = self._note = text_field("Add a note", lines=2, placeholder="What you found out")
+
+            async def add() -> None:
+                written = (note.value or "").strip()
+                if written:
+                    note.set_value("")
+                    if not await self._actions.note(detail.row.id, written):
+                        note.set_value(written)
+
+            button("Add note", add, icon="plus", small=True)
+
+    def _draw_buttons(self, detail: LetterDetail) -> None:
+        row = detail.row
+        if row.can_redrive and row.fails_again:
+            text(row.fails_again, "why", tag="p")
+        if row.can_redrive:
+            button(
+                "Redrive",
+                lambda: self._actions.redrive(row),
+                icon="rotate-cw",
+                kind="" if row.fails_again else "pri",
+            )
+        if row.can_edit and detail.payload is not None:
+            button("Edit and redrive", lambda: self._actions.edit(detail), icon="pencil")
+        if row.can_discard:
+            button("Discard", lambda: self._actions.discard(row), icon="trash-2", kind="danger")
+        if row.can_restore:
+            text("Discarded letters can be restored for 7 days.", "why", tag="p")
+            button("Restore", lambda: self._actions.restore(row.id), icon="undo-2")
+
+
+def _attempt(attempt: AttemptView, row: LetterRow, *, is_last: bool, with_round: bool) -> Happening:
+    words, tone = OUTCOME[attempt.outcome]
+    facts_of = [
+        f"round {attempt.round}" if with_round else "",
+        f"HTTP {attempt.http_status}" if attempt.http_status else "",
+        f"{number(round(attempt.took_s * 1000))} ms" if attempt.took_s is not None else "",
+        f"after {duration(attempt.waited_s)} wait" if attempt.waited_s is not None else "first send",
+    ]
+    details = [" · ".join(part for part in facts_of if part)]
+    if attempt.error_title and attempt.error_code != row.error_code:
+        details.append(f"{attempt.error_title} ({code_word(attempt.error_code or '')})")
+    if attempt.wamid:
+        details.append(attempt.wamid)
+    at = attempt.started_at or attempt.claimed_at
+    return Happening(f"Attempt {attempt.number} {words}", at, tuple(details), tone=tone, is_last_word=is_last)
+
+
+def _action(action: ActionView) -> Happening:
+    title = f"{action.actor} {VERB.get(action.verb, action.verb)}"
+    return Happening(title, action.at, (action.text,) if action.text else (), tone="blue")

@@ -1,0 +1,194 @@
+"""The queue: what is on its way to Meta and what waits, by phone and message by message."""
+
+from core.lanes import commands
+from core.messaging.queries import QueueStatus, queue_status
+from core.messaging.waiting import WaitingFilter, Waits, waiting_messages
+from ui.format import duration, number, relative
+from ui.page import PageContext
+from ui.pages.queue_lanes import ASK_FROM, Lanes
+from ui.pages.queue_words import NOTHING, TABS, columns, going, queue_words, table_row, worker_words
+from ui.parts.button import button
+from ui.parts.callout import callout
+from ui.parts.card import card, heading
+from ui.parts.confirm import ask_reason, confirm
+from ui.parts.filters import Chips, Segment
+from ui.parts.stat import Stat, stats
+from ui.parts.still import Still
+from ui.parts.table import Rows, Table
+from ui.parts.text import box, text
+
+
+async def build(page: PageContext) -> None:
+    queue = _Queue(page, await page.read(queue_status))
+    await queue.build()
+
+
+class _Queue:
+    def __init__(self, page: PageContext, status: QueueStatus) -> None:
+        self._page = page
+        self._status = status
+        self._may_pause = page.can("queues.pause")
+        self._has_phones = len(status.lanes) > 1
+        self._show_only = page.query.get("show", "") if page.query.get("show", "") in TABS else ""
+
+    async def build(self) -> None:
+        with heading(self._page, "What is on its way to Meta, and what waits."):
+            if self._may_pause:
+                self._pause = button("Pause the queue", self._do_pause, icon="pause")
+                self._resume = button("Resume the queue", self._do_resume, icon="play", kind="pri")
+        self._draw_state()
+        with stats():
+            self._draw_stats()
+        self._lanes = Lanes(self._page, changed=self._look_again, chosen=self._choose_phone)
+        self._draw_list()
+        self._show(self._status)
+        self._show_chips()
+        self._explain_nothing()
+        await self._table.show()
+        self._page.live(self._refresh)
+
+    def _draw_state(self) -> None:
+        with box("noworker", role="alert") as self._banner, callout("", tone="red"):
+            self._unseen = text("", tag="b")
+            self._unseen_detail = text("", "happened", tag="p")
+        with box("card wellness", role="status") as self._wellness:
+            box("dot")
+            self._sentence = text("", tag="b")
+            self._detail = text("")
+
+    def _draw_stats(self) -> None:
+        self._ready = Stat("Ready", tone="blue", target="/queue?show=ready")
+        self._in_flight = Stat("In flight", tone="brand", target="/queue?show=in_flight")
+        self._delayed = Stat("Waiting for a retry", tone="amber", target="/queue?show=delayed")
+        self._held = Stat("Held", tone="amber", target="/queue?show=held")
+        self._unknown = Stat("Unknown", tone="amber", target="/queue?show=unknown")
+        self._dead = Stat("Dead", tone="red", target="/dead-letters")
+
+    def _draw_list(self) -> None:
+        with card("tablecard", label="What waits") as around:
+            self._tabs = Segment("Show", TABS, self._show_only, self._choose_show, tabs=True)
+            self._chips = Chips(self._forget_phone)
+            self._table = Table(
+                self._page,
+                columns(with_phone=self._has_phones),
+                self._load,
+                label="Messages in the queue",
+                one="message",
+                on_open=lambda message_id: self._page.leave(f"/messages/{message_id}"),
+                nothing=NOTHING[""],
+                nothing_icon="circle-check",
+            )
+        Still(self._table, around)
+
+    async def _load(self, cursor: str | None) -> Rows:
+        show = Waits(self._show_only) if self._show_only else None
+        wanted = WaitingFilter(show, self._page.query.get("phone"))
+        found = await self._page.read(lambda unit: waiting_messages(unit, wanted, cursor=cursor))
+        return Rows(
+            [table_row(self._page, row, self._status, with_phone=self._has_phones) for row in found.items],
+            found.next_cursor,
+        )
+
+    async def _refresh(self) -> None:
+        page = self._page
+        key = ("queue", page.actor.workspace_id, page.actor.permissions)
+        self._show(await page.pulse.shared(key, self._read_status))
+        await self._table.refresh()
+
+    def _read_status(self) -> QueueStatus:
+        with self._page.runtime.unit(self._page.identity) as unit:
+            return queue_status(unit)
+
+    async def _look_again(self) -> None:
+        """After something that was done here."""
+        self._show(await self._page.read(queue_status))
+        await self._table.refresh()
+
+    def _show(self, status: QueueStatus) -> None:
+        self._status = status
+        self._show_state(status)
+        self._show_figures(status)
+        self._lanes.show(status)
+        waiting = {show.value: getattr(status, show.value) for show in Waits}
+        shown = {key: number(count) for key, count in waiting.items()}
+        self._tabs.count(**shown, **{"": number(sum(waiting.values()))})
+
+    def _show_state(self, status: QueueStatus) -> None:
+        self._banner.set_visibility(status.worker == "stopped")
+        unseen, detail = worker_words(self._page, status)
+        self._unseen.set_text(unseen)
+        self._unseen_detail.set_text(detail)
+        tone, sentence, detail = queue_words(self._page, status)
+        self._wellness.classes(replace=f"card wellness tone-{tone}")
+        self._sentence.set_text(f"{sentence}.")
+        self._detail.set_text(detail)
+        if self._may_pause:
+            self._pause.set_visibility(status.pause is None)
+            self._resume.set_visibility(status.can_be_resumed)
+
+    def _show_figures(self, status: QueueStatus) -> None:
+        now = self._page.now()
+        age = f"oldest waits {duration(status.oldest_ready_s)}" if status.ready else "nothing is due"
+        self._ready.show(number(status.ready), age)
+        self._in_flight.show(number(status.in_flight), "being sent now")
+        next_due = f"next {relative(status.next_due_at, now)}" if status.next_due_at else "none"
+        self._delayed.show(number(status.delayed), next_due)
+        self._held.show(number(status.held), "by a pause or a stop")
+        self._unknown.show(number(status.unknown), "wait for a person's word")
+        self._dead.show(number(status.dead), "letters to look at" if status.dead else "none")
+
+    async def _choose_show(self, show: str) -> None:
+        self._show_only = show
+        self._page.go(show=show)
+        await self._narrowed()
+
+    async def _choose_phone(self, phone_number_id: str) -> None:
+        self._page.go(phone=phone_number_id)
+        self._show_chips()
+        await self._narrowed()
+
+    async def _forget_phone(self) -> None:
+        self._page.go(phone=None)
+        self._show_chips()
+        await self._narrowed()
+
+    async def _narrowed(self) -> None:
+        self._explain_nothing()
+        await self._table.show()
+
+    def _show_chips(self) -> None:
+        phone = self._page.query.get("phone")
+        names = {lane.phone_number_id: lane.verified_name for lane in self._status.lanes}
+        self._chips.show({f"From {names.get(phone, phone)}": self._forget_phone} if phone else {})
+
+    def _explain_nothing(self) -> None:
+        title, about = NOTHING[self._show_only]
+        if self._page.query.get("phone"):
+            title, about = (
+                "Nothing of this phone is here",
+                "Other phones may have something: clear the filter.",
+            )
+        self._table.explain_nothing(title, about)
+
+    async def _do_pause(self) -> None:
+        reason = await ask_reason(
+            "Pause the queue?",
+            f"Nothing of {self._page.workspace_name} is sent until it is resumed. What is on the wire "
+            "finishes; waiting uses up no retry.",
+            yes="Pause the queue",
+        )
+        if reason is None:
+            return
+        await self._page.write(lambda unit: commands.pause(unit, reason=reason), done="The queue is paused")
+        await self._look_again()
+
+    async def _do_resume(self) -> None:
+        count = self._status.paused_only
+        if count >= ASK_FROM and not await confirm(
+            "Resume the queue?",
+            f"{going(count)} Phones that are held themselves stay held.",
+            yes=f"Resume, {number(count)} go",
+        ):
+            return
+        await self._page.write(commands.resume, done=f"The queue is resumed. {going(count)}")
+        await self._look_again()

@@ -1,0 +1,77 @@
+"""Buttons. While what they started is under way they are disabled, so nothing is done twice."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from nicegui import ui
+
+from ui.act import handler
+from ui.parts.icon import icon
+from ui.parts.text import Text
+from ui.theme import quasar_icon
+
+Kind = Literal["", "pri", "danger", "ghost", "dangerfill"]
+
+
+def button(
+    label: str,
+    on: Callable[..., Any] | None = None,
+    *,
+    icon: str = "",
+    kind: Kind = "",
+    small: bool = False,
+    collapses: bool = False,
+) -> ui.button:
+    """``kind``: ``pri`` for the one main thing, ``danger`` for what loses something, ``ghost`` for the least.
+    ``collapses``: only its icon on a phone."""
+    made = ui.button(label, icon=quasar_icon(icon) if icon else None, color=None)
+    made.props("unelevated no-caps :ripple=false")
+    made.classes(f"btn {kind} {'tiny' if small else ''} {'mobicon' if collapses else ''}")
+    if collapses:
+        made.props["aria-label"] = label
+    if on is not None:
+        made.on_click(_once(made, on))
+    return made
+
+
+def link_button(label: str, on: Callable[..., Any]) -> ui.element:
+    """A button that looks like a link, within a line of text."""
+    made = Text(label, "linkbtn", tag="button").props("type=button")
+    return made.on("click", handler(lambda _: on()))
+
+
+def icon_button(name: str, label: str, on: Callable[..., Any] | None = None) -> ui.element:
+    """``label`` is its accessible name, and its tooltip."""
+    with ui.element("button").classes("iconbtn").props("type=button") as made:
+        icon(name)
+    made.props["aria-label"] = made.props["title"] = label
+    if on is not None:
+        made.on("click", _once(made, on))
+    return made
+
+
+def link(label: str, target: str, *, classes: str = "link") -> ui.element:
+    """A link to a path of ours. ``target`` never comes from people."""
+    made = Text(label, classes, tag="a")
+    made.props["href"] = target
+    return made
+
+
+def _once(made: ui.element, on: Callable[..., Any]) -> Callable[..., Any]:
+    run = handler(on)
+    busy = False
+
+    async def clicked() -> None:
+        nonlocal busy
+        if busy:
+            return
+        busy = True
+        made.props(add="disable" if isinstance(made, ui.button) else "disabled aria-busy=true")
+        try:
+            await run()
+        finally:
+            busy = False
+            if not made.is_deleted:
+                made.props(remove="disable" if isinstance(made, ui.button) else "disabled aria-busy")
+
+    return clicked

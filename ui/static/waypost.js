@@ -1,0 +1,291 @@
+// What the frame does in the browser: theme, navigation, palette, keys, times that go on counting, freshness.
+(() => {
+  "use strict";
+  const QUIET_MS = 10_000; // longer without a word from the server: updates have stopped
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const root = document.documentElement;
+  let skew = 0; // the server's clock minus ours
+  let heardAt = Date.now();
+
+  // ---- times ----
+  function span(seconds) {
+    if (seconds < 60) return `${Math.floor(seconds)} s`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 86400) return `${Math.floor(seconds / 3600)} h`;
+    return `${Math.floor(seconds / 86400)} d`;
+  }
+  function relative(at) {
+    const seconds = (Date.now() + skew - Date.parse(at)) / 1000;
+    if (Math.abs(seconds) < 2) return "just now";
+    return seconds > 0 ? `${span(seconds)} ago` : `in ${span(-seconds)}`;
+  }
+  function tick() {
+    if (document.hidden) return;
+    for (const time of $$("time[data-relative]")) {
+      const now = relative(time.dateTime);
+      if (time.firstChild && time.firstChild.nodeType === 3) {
+        if (time.firstChild.data !== now) time.firstChild.data = now;
+      } else time.textContent = now;
+    }
+    const quiet = Date.now() - heardAt;
+    const hasStopped = quiet > QUIET_MS;
+    for (const mark of $$("[data-fresh]")) {
+      const words = hasStopped ? `Updates stopped ${span(quiet / 1000)} ago` : quiet < 4000 ? "Live" : `Updated ${span(quiet / 1000)} ago`;
+      if (mark.textContent !== words) mark.textContent = words;
+      mark.classList.toggle("stopped", hasStopped);
+    }
+  }
+
+  // ---- theme ----
+  function isDark() {
+    return root.classList.contains("dark");
+  }
+  function showTheme() {
+    for (const button of $$("[data-theme-toggle]")) button.setAttribute("aria-pressed", String(isDark()));
+  }
+  function toggleTheme() {
+    const dark = root.classList.toggle("dark");
+    if (window.Quasar) window.Quasar.Dark.set(dark);
+    const secure = location.protocol === "https:" ? "; Secure" : "";
+    document.cookie = `waypost_theme=${dark ? "dark" : "light"}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+    showTheme();
+  }
+
+  // ---- navigation on narrow screens ----
+  function setNavigation(open) {
+    document.body.classList.toggle("navopen", open);
+    const button = $("[data-nav-open]");
+    if (!button) return;
+    button.setAttribute("aria-expanded", String(open));
+    if (open) $("#side a[aria-current], #side a")?.focus();
+    else if ($("#side").contains(document.activeElement)) button.focus();
+  }
+
+  // ---- command palette ----
+  let commands = [];
+  let hits = [];
+  let at = 0;
+  function openPalette() {
+    const dialog = $("#palette");
+    if (!dialog || dialog.open) return;
+    commands = JSON.parse($("#commands")?.dataset.commands || "[]");
+    commands.push({ label: "Dark or light theme", icon: "sun", act: toggleTheme, words: "mode" });
+    commands.push({ label: "Keyboard shortcuts", icon: "keyboard", act: openHelp, key: "?" });
+    dialog.showModal();
+    const input = $("input", dialog);
+    input.value = "";
+    input.focus();
+    fill("");
+  }
+  function fill(text) {
+    const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    hits = commands.filter((each) => words.every((word) => `${each.label} ${each.words || ""}`.toLowerCase().includes(word))).slice(0, 12);
+    at = 0;
+    drawHits();
+  }
+  function drawHits() {
+    const list = $("#palette-list");
+    list.replaceChildren(
+      ...hits.map((each, i) => {
+        const line = document.createElement("li");
+        line.id = `hit-${i}`;
+        line.setAttribute("role", "option");
+        line.setAttribute("aria-selected", String(i === at));
+        const icon = $("svg.i use")?.getAttribute("href")?.split("#")[0] ?? "";
+        line.innerHTML = '<svg class="i" aria-hidden="true"><use></use></svg><span></span>';
+        $("use", line).setAttribute("href", `${icon}#${each.icon}`);
+        $("span", line).textContent = each.href ? `Go to ${each.label}` : each.label;
+        if (each.key) {
+          const key = document.createElement("kbd");
+          key.textContent = each.key;
+          line.append(key);
+        }
+        line.addEventListener("click", () => choose(i));
+        line.addEventListener("mousemove", () => i !== at && ((at = i), mark()));
+        return line;
+      })
+    );
+    if (!hits.length) {
+      const line = document.createElement("li");
+      line.className = "none";
+      line.setAttribute("role", "option");
+      line.setAttribute("aria-disabled", "true");
+      line.setAttribute("aria-selected", "false");
+      line.textContent = "Nothing of that name";
+      list.append(line);
+    }
+    mark();
+  }
+  function mark() {
+    $$("#palette-list li").forEach((line, i) => line.setAttribute("aria-selected", String(i === at && hits.length > 0)));
+    const input = $("#palette input");
+    if (hits.length) input.setAttribute("aria-activedescendant", `hit-${at}`);
+    else input.removeAttribute("aria-activedescendant");
+    $(`#hit-${at}`)?.scrollIntoView({ block: "nearest" });
+  }
+  function choose(i) {
+    const hit = hits[i];
+    if (!hit) return;
+    $("#palette").close();
+    if (hit.href) location.assign(hit.href);
+    else if (hit.act) hit.act();
+    else window.emitEvent("command", hit.run);
+  }
+  function openHelp() {
+    $("#person")?.hidePopover?.();
+    $("#help")?.showModal();
+  }
+
+  // ---- lists and drawers ----
+  function drawer() {
+    return $("[data-drawer].open");
+  }
+  function moveFocus(step) {
+    const rows = $$(".rowlink").filter((each) => each.offsetParent);
+    const now = rows.indexOf(document.activeElement?.closest("tr")?.querySelector(".rowlink"));
+    const next = rows[Math.min(rows.length - 1, Math.max(0, now < 0 ? 0 : now + step))];
+    next?.focus();
+    next?.closest("tr").scrollIntoView({ block: "nearest" });
+  }
+  function drawerOpened(id) {
+    const box = window.getHtmlElement(id);
+    if (!box || box.contains(document.activeElement)) return;
+    setTimeout(() => $("[data-drawer-close]", box)?.focus({ preventScroll: true }), 30);
+  }
+  function drawerClosed(rowId) {
+    const row = $(`[data-row="${CSS.escape(rowId)}"]`);
+    row?.focus({ preventScroll: true });
+  }
+
+  // ---- keys ----
+  function isTyping(target) {
+    return target.closest("input:not([type=checkbox]), textarea, select, [contenteditable=true], [role=combobox], [role=listbox]");
+  }
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if ($("dialog[open]") || $(".q-dialog")) return;
+    if (event.key === "Escape") {
+      if (document.body.classList.contains("navopen")) setNavigation(false);
+      else if (drawer() && !$(".q-menu")) $("[data-drawer-close]", drawer())?.click();
+      return;
+    }
+    if (isTyping(event.target)) return;
+    const press = (selector, from) => {
+      const button = $(selector, from);
+      if (button) {
+        event.preventDefault();
+        button.click();
+      }
+    };
+    if (event.key === "/") {
+      const field = $(".search input");
+      if (field) {
+        event.preventDefault();
+        field.focus();
+        field.select();
+      } else {
+        event.preventDefault();
+        openPalette();
+      }
+    } else if (event.key === "?") openHelp();
+    else if (event.key === "j") drawer() ? press('[data-drawer-step="1"]', drawer()) : moveFocus(1);
+    else if (event.key === "k") drawer() ? press('[data-drawer-step="-1"]', drawer()) : moveFocus(-1);
+    else if (event.key === "x") press("td.c-sel input", document.activeElement?.closest("tr") ?? document.createElement("i"));
+    else {
+      const lines = JSON.parse($("#commands")?.dataset.commands || "[]");
+      const line = lines.find((each) => each.key && each.key === event.key && each.run !== undefined);
+      if (line) {
+        event.preventDefault();
+        window.emitEvent("command", line.run);
+      }
+    }
+  });
+
+  document.addEventListener("click", (event) => {
+    const target = event.target.closest?.("[data-palette],[data-help],[data-theme-toggle],[data-nav-open],[data-nav-close],[data-close],[data-copy],.skip");
+    if (!target) {
+      if (event.target instanceof HTMLDialogElement) event.target.close(); // a click beside it
+      return;
+    }
+    if (target.matches("[data-palette]")) openPalette();
+    else if (target.matches("[data-help]")) openHelp();
+    else if (target.matches("[data-theme-toggle]")) toggleTheme();
+    else if (target.matches("[data-nav-open]")) setNavigation(true);
+    else if (target.matches("[data-nav-close]")) setNavigation(false);
+    else if (target.matches("[data-close]")) target.closest("dialog").close();
+    else if (target.matches("[data-copy]")) copy(target);
+    else if (target.matches(".skip")) {
+      event.preventDefault();
+      $("#content")?.focus();
+    }
+  });
+  async function copy(button) {
+    const label = $("span", button) ?? button;
+    const before = label.textContent;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      label.textContent = "Copied";
+    } catch {
+      label.textContent = "Copying is not allowed here";
+    }
+    setTimeout(() => (label.textContent = before), 1500);
+  }
+
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("#palette input")) fill(event.target.value);
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!event.target.matches?.("#palette input")) return;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      if (hits.length) at = (at + (event.key === "ArrowDown" ? 1 : hits.length - 1)) % hits.length;
+      mark();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      choose(at);
+    }
+  });
+
+  // ---- what the server says ----
+  function pulse(known) {
+    heardAt = Date.now();
+    for (const name of ["waiting", "open_letters"]) {
+      const count = $(`[data-count="${name}"]`);
+      if (count && count.textContent !== known[name]) count.textContent = known[name];
+    }
+    const health = $("[data-health]");
+    if (health && health.textContent !== known.health) health.textContent = known.health;
+    $(".sidefoot .dot")?.classList.toggle("off", !known.well);
+    tick();
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) heardAt = Math.max(heardAt, Date.now() - QUIET_MS / 2); // it was told to be quiet
+    if (window.did_handshake) window.emitEvent("page_visible", !document.hidden);
+  });
+  async function reconnectOrLeave() {
+    // A browser whose session is over gets no socket; its page goes to the sign-in page then.
+    if (window.socket?.connected || document.hidden || Date.now() - heardAt < QUIET_MS) return;
+    try {
+      const answer = await fetch("/auth/session", { cache: "no-store" });
+      if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    } catch {
+      // The server is away; the mark says so already.
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    const chrome = $("#chrome");
+    if (chrome) skew = Date.parse(chrome.dataset.now) - Date.now();
+    showTheme();
+    setInterval(tick, 1000);
+    if (chrome) setInterval(reconnectOrLeave, 5000);
+    $("#side")?.addEventListener("click", (event) => event.target.closest("a") && setNavigation(false));
+  });
+  window.waypost = { relative, pulse, drawerOpened, drawerClosed };
+})();
