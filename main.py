@@ -47,6 +47,8 @@ def serve(
     supervisor = Supervisor(settings, demo=demo)
     supervisor.refuse_taken_ports()
     _migrate(settings)
+    with _runtime(settings):
+        pass  # what its children could not start with is said here, once
     sys.exit(supervisor.run(prepare=_prepare_demo if demo else None))
 
 
@@ -54,6 +56,8 @@ def serve(
 def web(supervised: Supervised = False) -> None:
     """The web process alone: pages, REST API and webhooks."""
     settings = _settings()
+    if not supervised:
+        _refuse_taken_port(settings)
     _start_process(settings, supervised=supervised)
     from ui.server import run_web
 
@@ -358,6 +362,12 @@ def _start_process(settings: Settings, *, supervised: bool) -> None:
         _stop_with_parent()  # its supervisor has migrated already
     else:
         _migrate(settings)
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    from jobs.supervisor import Supervisor
+
+    Supervisor(settings, demo=False).refuse_taken_ports()
 
 
 def _stop_with_parent() -> None:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,21 +69,23 @@ def verify(session: Session, vault: Vault) -> Verdict:
     """Recomputes the whole chain, and compares its end with the head."""
     head = session.get(AuditHead, _HEAD)
     if head is None:
-        return Verdict(whole=True, entries=0, first_broken=None)
+        orphans = session.exec(select(AuditEntry.number).limit(1)).first() is not None
+        return Verdict(whole=not orphans, entries=0, first_broken=1 if orphans else None)
     key = _open_key(vault, head)
     count, previous = 0, _FIRST_HASH
-    for entry in _entries(session):
-        count += 1
-        if entry.number != count or not hmac.compare_digest(entry.hash, _chain(key, previous, entry)):
-            return Verdict(whole=False, entries=head.number, first_broken=count)
-        previous = entry.hash
+    statement = select(AuditEntry).order_by(col(AuditEntry.number)).execution_options(yield_per=500)
+    with closing(session.exec(statement)) as entries:
+        for entry in entries:
+            count += 1
+            if entry.number != count or not _is_same(entry.hash, _chain(key, previous, entry)):
+                return Verdict(whole=False, entries=head.number, first_broken=count)
+            previous = entry.hash
     whole = count == head.number and previous == head.hash
     return Verdict(whole=whole, entries=head.number, first_broken=None if whole else count + 1)
 
 
-def _entries(session: Session) -> Iterator[AuditEntry]:
-    statement = select(AuditEntry).order_by(col(AuditEntry.number)).execution_options(yield_per=500)
-    yield from session.exec(statement)
+def _is_same(stored: str, computed: str) -> bool:
+    return hmac.compare_digest(stored.encode(), computed.encode())
 
 
 def _head(session: Session, vault: Vault) -> tuple[AuditHead, bytes]:

@@ -3,15 +3,17 @@
 import asyncio
 import random
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel import col, select
 
-from core.errors import DomainError
+from core.errors import DomainError, Unavailable
 from core.messaging import intake
 from core.messaging.requests import SendRequest, template_payload, text_payload
 from core.ports.sandbox import SandboxControl
 from core.runtime import Runtime
+from core.settings import Settings
 from core.team.commands import COMMAND, create_owner
 from core.team.passwords import hash_password
 from core.tokens.connect import connect
@@ -28,6 +30,8 @@ WABA_ID = "100200300400500"
 # Waits of the demo's ladder, so that a newcomer sees retries and dead letters within a minute.
 RETRY_DELAYS = "4,8,12,16"
 EVERY_S = 2.5
+# What stands before an ending that the sandbox knows makes it a number.
+MAGIC_BEGINS = "+491511"
 
 PEOPLE = (
     ("4915112300101", "Mara Vogel"),
@@ -67,6 +71,23 @@ ANSWERS = (
     "Of course. Which time on Thursday suits you?",
     "We deliver on Saturdays until 14:00.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class MagicNumber:
+    """A recipient whose fate the sandbox has settled."""
+
+    number: str
+    fate: str
+
+
+def magic_numbers(settings: Settings) -> list[MagicNumber]:
+    """Every ending that the sandbox knows, as a whole number. None when it does not answer."""
+    try:
+        known = SandboxControl(settings.waypost_graph_url).state().magic
+    except Unavailable:
+        return []
+    return [MagicNumber(f"{MAGIC_BEGINS}{fault.to}", fault.title) for fault in known]
 
 
 def prepare(runtime: Runtime) -> str | None:

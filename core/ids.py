@@ -15,7 +15,16 @@ def new_id(prefix: str, now: datetime) -> str:
 
     Ids of one prefix sort by the moment that made them, so a list newest first needs no other column.
     """
-    number = (to_micros(now) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+    return _written(prefix, to_micros(now), secrets.randbits(_RANDOM_BITS))
+
+
+def first_id(prefix: str, moment: datetime) -> str:
+    """The ids of that prefix made at ``moment`` or later are this one and those that sort after it."""
+    return _written(prefix, to_micros(moment), 0)
+
+
+def _written(prefix: str, micros: int, rest: int) -> str:
+    number = (micros << _RANDOM_BITS) | rest
     digits = []
     for _ in range(_LENGTH):
         number, digit = divmod(number, 32)

@@ -3,25 +3,14 @@ and SQLite has one writer, so twenty sends in one transaction cost little more t
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from core.errors import DomainError
 
-Asked = TypeVar("Asked")
-Answered = TypeVar("Answered")
-Write = Callable[[list[Asked]], list[Answered | DomainError]]
+Write = Callable[[list[Any]], list[Any]]
 
-# The write lock is held for about a millisecond a send, and others wait for it meanwhile.
+# The write lock is held for about half a millisecond a send, and others wait for it meanwhile.
 MOST = 50
-
-
-@dataclass(slots=True)
-class _Line:
-    """Those who wait for one kind of write, and the task that serves them."""
-
-    waiting: list[tuple[Any, asyncio.Future[Any]]] = field(default_factory=list)
-    server: asyncio.Task[None] | None = None
 
 
 class Together:
@@ -29,40 +18,40 @@ class Together:
     waits for a timer."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line] = {}
+        self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+        self._server: asyncio.Task[None] | None = None
 
-    async def write(self, kind: str, write: Write[Asked, Answered], asked: Asked) -> Answered:
+    async def write(self, write: Write, asked: Any) -> Any:
         """What ``write`` answered to ``asked``, once its transaction is on disk; a DomainError among the
         answers is raised for the one who asked, and for nobody else.
 
-        ``write`` runs in a thread, once for everything of its ``kind`` that came while the last batch was
-        written. Should it crash, it runs again for each alone, so that nobody pays for another's request.
+        ``write`` runs in a thread, with everything that was asked while the last batch was written, and
+        answers in that order. Should it crash, it runs again for each alone: nobody pays for another's
+        request.
         """
-        line = self._lines.setdefault(kind, _Line())
-        answer: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
-        line.waiting.append((asked, answer))
-        if line.server is None or line.server.done():
-            line.server = asyncio.create_task(_serve(line, write))
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((asked, answer))
+        if self._server is None or self._server.done():
+            self._server = asyncio.create_task(self._serve(write))
         return await answer
 
+    async def _serve(self, write: Write) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            outcomes = await _outcomes(write, [asked for asked, _ in batch])
+            for (_, answer), outcome in zip(batch, outcomes, strict=True):
+                if answer.done():  # whoever asked has gone
+                    continue
+                if isinstance(outcome, Exception):
+                    answer.set_exception(outcome)
+                else:
+                    answer.set_result(outcome)
 
-async def _serve(line: _Line, write: Write[Any, Any]) -> None:
-    while line.waiting:
-        batch, line.waiting = line.waiting[:MOST], line.waiting[MOST:]
-        outcomes = await _outcomes(write, [asked for asked, _ in batch])
-        for (_, answer), outcome in zip(batch, outcomes, strict=True):
-            if answer.done():  # whoever asked has gone
-                continue
-            if isinstance(outcome, Exception):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(outcome)
 
-
-async def _outcomes(write: Write[Any, Any], asked: list[Any]) -> list[Any]:
+async def _outcomes(write: Write, asked: list[Any]) -> list[Any]:
     try:
         return await asyncio.to_thread(write, asked)
-    except DomainError as refusal:  # of the database, so of all: nothing was written
+    except DomainError as refusal:  # the database's, so everybody's: nothing was written
         return [refusal for _ in asked]
     except Exception as crash:  # noqa: BLE001 - whoever asked gets it, and only they
         if len(asked) == 1:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 import threading
 
 import structlog
@@ -86,6 +88,9 @@ class DrainThread:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._dispatcher.run())
+        except Exception:  # a worker that drains nothing must not look alive
+            log.exception("the drain crashed; the worker ends, to be started again")
+            os.kill(os.getpid(), signal.SIGTERM)
         finally:
             self._loop.run_until_complete(self._runtime.graph.close())
             self._loop.close()

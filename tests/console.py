@@ -95,8 +95,10 @@ class Console:
 
 
 @contextmanager
-def running_console(folder: Path, empty: Path, sandbox_url: str, password_hash: str) -> Iterator[Console]:
-    """``empty`` is a migrated database file; it is copied into ``folder``."""
+def running_console(
+    folder: Path, empty: Path, sandbox_url: str, password_hash: str, *, demo: bool = False
+) -> Iterator[Console]:
+    """``empty`` is a migrated database file; it is copied into ``folder``. ``demo``: with its pages."""
     database_path = folder / "waypost.db"
     database_path.write_bytes(empty.read_bytes())
     key = Fernet.generate_key().decode()
@@ -110,6 +112,7 @@ def running_console(folder: Path, empty: Path, sandbox_url: str, password_hash: 
         "WAYPOST_GRAPH_URL": sandbox_url,
         "WAYPOST_META_APP_SECRET": APP_SECRET,
         "WAYPOST_WEBHOOK_VERIFY_TOKEN": "test-verify-token",
+        "WAYPOST_DEMO": str(demo).lower(),
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAYPOST_")}
     log = (folder / "web.log").open("wb")

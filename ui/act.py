@@ -6,6 +6,7 @@ page (see ``ui/page.py``), so a refusal never ends in silence.
 """
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, TypeVar, overload
@@ -57,16 +58,18 @@ async def act(work: Callable[[], Any], *, done: str | None = None) -> Any:
 def handler(run: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
     """``run`` as an event handler: awaited if need be, its refusals shown, its crashes logged and said."""
 
+    @functools.wraps(run)  # NiceGUI looks at the signature to know whether to hand over the event
     async def handled(*arguments: Any) -> None:
-        try:
-            answer = run(*arguments)
-            if inspect.isawaitable(answer):
-                await answer
-        except DomainError as refusal:
-            show(refusal)
-        except Exception:  # the last place before NiceGUI, which would say nothing to the person
-            log.exception("a handler of a page failed")
-            toast(CRASHED, "bad")
+        with ui.context.client:  # not in the place of what was clicked: the handler may take that away
+            try:
+                answer = run(*arguments)
+                if inspect.isawaitable(answer):
+                    await answer
+            except DomainError as refusal:
+                show(refusal)
+            except Exception:  # the last place before NiceGUI, which would say nothing to the person
+                log.exception("a handler of a page failed")
+                toast(CRASHED, "bad")
 
     return handled
 

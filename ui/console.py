@@ -19,6 +19,7 @@ from core.runtime import Runtime
 from core.unit import Actor, Identity
 from ui import act, frame
 from ui.api.errors import refusal
+from ui.bare import bare_page
 from ui.guard import Watch, bind_events_to_sockets
 from ui.live import Pulse
 from ui.page import Page, PageContext
@@ -169,7 +170,7 @@ class Console:
 
     async def _not_found(self, request: Request, _: Exception) -> Response:
         if "identity" not in request.scope.get("state", {}):
-            return Response("Not found.", 404, media_type="text/plain")
+            return bare_page("Page not found", "There is nothing at this address.", status=404)
         with Client(nicegui_page(""), request=request) as client:
             context = await self._open(request, title="Page not found", path=request.url.path)
             with ui.element("div").classes("page").props("id=content tabindex=-1"):
@@ -195,7 +196,7 @@ def crash_response(request: Request) -> Response:
     if request.url.path.startswith(SCRIPTED):
         answer: JSONResponse = refusal(500, act.CRASHED, "internal_error")
         return answer
-    return Response(act.CRASHED, 500, media_type="text/plain")
+    return bare_page("Something went wrong", act.CRASHED, status=500)
 
 
 def _see(context: PageContext, *, is_visible: bool) -> None:

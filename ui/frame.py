@@ -43,7 +43,7 @@ def draw(page: PageContext, pages: Sequence[Page]) -> None:
     ui.page_title(f"{page.title} · {BRAND}")
     ui.add_body_html(
         f'<a class="skip" href="#content">Skip to content</a>'
-        f'<div id="chrome" class="{"has-demo" if demo else ""}" data-now="{page.now().isoformat()}">'
+        f'<div id="chrome" data-now="{page.now().isoformat()}">'
         f"{_side(page, shown)}{_top(page, demo=demo)}</div>"
         f"{_palette()}"
     )
@@ -139,6 +139,7 @@ def _top(page: PageContext, *, demo: bool) -> str:
         else ""
     )
     name = html.escape(page.actor.name)
+    letters = html.escape(initials(page.actor.name), quote=True)
     role = html.escape(page.actor.role.value.capitalize() if page.actor.role else "")
     return (
         f'<header class="top">{banner}<div class="topbar">'
@@ -155,8 +156,8 @@ def _top(page: PageContext, *, demo: bool) -> str:
         '<button class="iconbtn" type="button" data-theme-toggle aria-label="Dark mode" '
         f'aria-pressed="false" title="Dark mode">{icon_html("sun", "inlight")}{icon_html("moon", "indark")}'
         "</button>"
-        '<button class="avatar" type="button" popovertarget="person" aria-label="Your account">'
-        f'<span aria-hidden="true">{html.escape(initials(page.actor.name))}</span></button>'
+        f'<button class="avatar" type="button" popovertarget="person" aria-label="{letters}, your account">'
+        f"{letters}</button>"
         '<div class="menu" id="person" popover>'
         f'<div class="who"><b>{name}</b><span>{role} · {html.escape(page.workspace_name)}</span></div>'
         f'<button type="button" data-help>{icon_html("keyboard")}Keyboard shortcuts<kbd>?</kbd></button>'

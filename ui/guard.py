@@ -21,7 +21,14 @@ from core.runtime import Runtime
 from core.team.commands import hash_key
 from core.unit import NOBODY, Actor, Identity
 from ui.security import is_from_own_page
-from ui.session import SIGN_IN, Seen, cookie_name, identity_of_browser, is_signed_in
+from ui.session import (
+    SIGN_IN,
+    Seen,
+    cookie_name,
+    identity_of_browser,
+    is_signed_in,
+    sign_in_address,
+)
 
 SOCKET_PATH = "/_nicegui_ws/"
 WATCH_EVERY_S = 1.0
@@ -130,7 +137,7 @@ class Watch:
         for client in pages:
             actor = actors[owner_of(client) or ""]
             if actor is NOBODY:
-                await drop(client, to=SIGN_IN)
+                await drop(client, to=sign_in_address(client.request))
             elif _has_changed(client, actor):
                 await drop(client, to=str(client.request.url.path))
 

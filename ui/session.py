@@ -9,11 +9,13 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.errors import Unavailable
 from core.runtime import Runtime
 from core.settings import Settings
 from core.team.commands import hash_key, stay_signed_in
 from core.unit import NOBODY, Identity
 from ui.address import client_address
+from ui.bare import bare_page
 
 SIGN_IN = "/login"
 SEEN_EVERY_S = 60.0
@@ -108,11 +110,15 @@ class Sessions:
             return
         request = Request(scope)
         identity = identity_of_browser(request, self._runtime.settings)
-        if identity is None or not await asyncio.to_thread(is_signed_in, self._runtime, identity):
-            response = RedirectResponse(sign_in_address(request), 303)
-            await response(scope, receive, send)
+        try:
+            if identity is None or not await asyncio.to_thread(is_signed_in, self._runtime, identity):
+                await RedirectResponse(sign_in_address(request), 303)(scope, receive, send)
+                return
+            await self._seen.touch(identity)
+        except Unavailable as error:
+            away = bare_page("Not available right now", error.sentence, status=error.status)
+            await away(scope, receive, send)
             return
-        await self._seen.touch(identity)
         state = scope.setdefault("state", {})
         state["identity"] = identity
         await self._app(scope, receive, send)

@@ -27,6 +27,8 @@ SHEETS = (
     "table",
     "drawer",
     "overlays",
+    "queue",
+    "sandbox",
     "messages",
     "send",
     "dead_letters",

@@ -7,12 +7,12 @@ from sqlmodel import col
 
 from core.contacts.commands import find_or_add
 from core.errors import Conflict, Impossible
-from core.messaging.checks import check_template
+from core.messaging.checks import check_contact, check_template
 from core.messaging.commands import has_unknown_attempt, send_again
 from core.messaging.requests import check_payload
 from core.unit import Unit
 from data.enums import LetterState, MemberStatus, MessageKind, MessageState
-from data.messages import DeadLetter, LetterAction, Message
+from data.messages import Contact, DeadLetter, LetterAction, Message
 from data.people import Member
 from data.sending import Phone
 
@@ -121,10 +121,13 @@ def _check_edit(unit: Unit, message: Message, payload: dict[str, Any]) -> dict[s
     checked = check_payload(payload)
     kind = MessageKind.TEMPLATE if "template" in checked else MessageKind.TEXT
     phone = unit.find(Phone, message.phone_number_id, called="phone number")
-    check_template(unit, phone, checked)
+    template = check_template(unit, phone, checked)
     if checked["to"] != message.recipient:
         contact = find_or_add(unit, workspace_id=unit.workspace_id, wa_id=checked["to"].removeprefix("+"))
         message.contact_id = contact.id
+    else:
+        contact = unit.session.get_one(Contact, message.contact_id)
+    check_contact(unit, phone, contact, template)
     message.kind = kind
     return checked
 

@@ -9,7 +9,6 @@ from core.billing.plans import plans_in_force
 from core.lanes import rules
 from core.lanes.rules import Throughput
 from core.unit import Unit
-from data.columns import to_micros
 from data.enums import PlanName
 from data.sending import Phone
 

@@ -1,11 +1,10 @@
 """The direct way: store, call Meta now, write down what came of it, answer."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
 from sqlmodel import col, select
 
@@ -29,17 +28,22 @@ SYNC_AGAIN_AFTER = timedelta(seconds=10)
 # An answer that cannot be written down yet is kept for as long as the message is ours.
 PAUSE_WHEN_UNAVAILABLE_S = 0.25
 
-Asked = TypeVar("Asked")
-Written = TypeVar("Written")
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A send that is to be stored."""
+
+    identity: Identity
+    request: SendRequest
 
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A send that is to be settled: what was stored and claimed, what was asked for, what Meta said."""
+    """A send that is to be settled: what was asked for, claimed and first answered, and what Meta said."""
 
-    stored: SendAnswer
-    claim: Claim
     request: SendRequest
+    claim: Claim
+    answer: SendAnswer
     reply: Reply
 
 
@@ -47,7 +51,7 @@ async def send(runtime: Runtime, identity: Identity, request: SendRequest) -> Se
     """The message is on disk, and what Meta said to it too, before this returns (Q1).
 
     Refusals are DomainErrors and leave nothing behind. Once the message is stored the call and its
-    settling are carried through even if whoever asked has gone. Sends that come together share the two
+    settling are carried through even if whoever asked has gone. Sends that come together share
     transactions, not their fate.
     """
     try:
@@ -73,7 +77,7 @@ async def sync_templates(runtime: Runtime, identity: Identity, *, waba_id: str, 
 
 
 async def _send(runtime: Runtime, identity: Identity, request: SendRequest) -> SendAnswer:
-    stored = await _written(runtime, "store", _store, (identity, request))
+    stored: Stored = await _written(runtime, _Asked(identity, request))
     claim = stored.claim
     if claim is None:
         return stored.answer
@@ -83,49 +87,45 @@ async def _send(runtime: Runtime, identity: Identity, request: SendRequest) -> S
     give_up = runtime.clock.monotonic() + runtime.settings.lease_s
     while True:
         try:
-            return await _written(runtime, "settle", _settle, _Answered(stored.answer, claim, request, reply))
+            answer: SendAnswer = await _written(runtime, _Answered(request, claim, stored.answer, reply))
+            return answer
         except Unavailable:
             if runtime.clock.monotonic() > give_up:
                 raise
             await asyncio.sleep(PAUSE_WHEN_UNAVAILABLE_S)
 
 
-async def _written(
-    runtime: Runtime,
-    kind: str,
-    write: Callable[[Runtime, list[Asked]], list[Written | DomainError]],
-    asked: Asked,
-) -> Written:
-    """On PostgreSQL each in a transaction of its own: it has many writers, and groups that wait for each
-    other's locks would deadlock."""
+async def _written(runtime: Runtime, asked: _Asked | _Answered) -> Any:
+    """Stored for ``_Asked``, a SendAnswer for ``_Answered``; on disk.
+
+    On PostgreSQL each has a transaction of its own: it has many writers, and groups that wait for each
+    other's locks would deadlock.
+    """
     if runtime.database.is_sqlite:
-        return await runtime.together.write(kind, partial(write, runtime), asked)
-    [outcome] = await asyncio.to_thread(write, runtime, [asked])
-    if isinstance(outcome, DomainError):
-        raise outcome
+        return await runtime.together.write(partial(_write, runtime), asked)
+    [outcome] = await asyncio.to_thread(_write, runtime, [asked])
     return outcome
 
 
-def _store(runtime: Runtime, asked: list[tuple[Identity, SendRequest]]) -> list[Stored | DomainError]:
-    if len(asked) == 1:
-        [(identity, request)] = asked
-        with runtime.unit(identity, write=True) as unit:
-            return [intake.store(unit, request)]
+def _write(runtime: Runtime, asked: list[_Asked | _Answered]) -> list[Any]:
+    """One transaction for all: first what came back is settled, then what is new is stored."""
+    if len(asked) == 1 and isinstance(asked[0], _Asked):
+        with runtime.unit(asked[0].identity, write=True) as unit:
+            return [intake.store(unit, asked[0].request)]
     with runtime.unit(DIRECT, write=True) as unit:
-        return [_store_one(unit, identity, request) for identity, request in asked]
+        answers = _settle(unit, [one for one in asked if isinstance(one, _Answered)])
+        return [
+            answers[one.claim.message_id] if isinstance(one, _Answered) else _store(unit, one)
+            for one in asked
+        ]
 
 
-def _store_one(unit: Unit, identity: Identity, request: SendRequest) -> Stored | DomainError:
+def _store(unit: Unit, asked: _Asked) -> Stored | DomainError:
     """One of several in this transaction, by its own actor. A refused send has written nothing."""
-
-    def who() -> Actor:
-        return load_actor(unit.session, identity, now=unit.now, settings=unit.settings)
-
-    named = (identity.key_hash, identity.session_hash, identity.process, identity.workspace_id)
-    actor = unit.once("actor", *named, ask=who)
-    own = replace(unit, identity=identity, actor=actor)
+    identity = asked.identity
+    own = replace(unit, identity=identity, actor=_actor(unit, identity))
     try:
-        stored = intake.store(own, request)
+        stored = intake.store(own, asked.request)
     except Forbidden as refusal:
         own.record("refused", str(refusal.facts.get("permission", "")))
         return refusal
@@ -135,16 +135,26 @@ def _store_one(unit: Unit, identity: Identity, request: SendRequest) -> Stored |
     return stored
 
 
-def _settle(runtime: Runtime, answered: list[_Answered]) -> list[SendAnswer | DomainError]:
-    with runtime.unit(DIRECT, write=True) as unit:
-        settle(unit, [Result(one.claim.message_id, one.claim.attempt, one.reply) for one in answered])
-        found = select(Message).where(col(Message.id).in_([one.claim.message_id for one in answered]))
-        messages = {message.id: message for message in unit.session.exec(found)}
-        return [_answer(unit, messages[one.claim.message_id], one) for one in answered]
+def _actor(unit: Unit, identity: Identity) -> Actor:
+    return unit.once(
+        "actor",
+        replace(identity, address=None, request_id=None),
+        ask=lambda: load_actor(unit.session, identity, now=unit.now, settings=unit.settings),
+    )
+
+
+def _settle(unit: Unit, answered: list[_Answered]) -> dict[str, SendAnswer]:
+    """message id → what its sender is told."""
+    if not answered:
+        return {}
+    settle(unit, [Result(one.claim.message_id, one.claim.attempt, one.reply) for one in answered])
+    found = select(Message).where(col(Message.id).in_([one.claim.message_id for one in answered]))
+    messages = {message.id: message for message in unit.session.exec(found)}
+    return {one.claim.message_id: _answer(unit, messages[one.claim.message_id], one) for one in answered}
 
 
 def _answer(unit: Unit, message: Message, answered: _Answered) -> SendAnswer:
-    answer = answer_of(message, throughput=answered.stored.throughput)
+    answer = answer_of(message, throughput=answered.answer.throughput)
     if answered.request.idempotency is not None:
         intake.remember_answer(
             unit,

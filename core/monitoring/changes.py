@@ -21,6 +21,7 @@ class Changes:
         self._database = database
         self._question = _SQLITE if database.is_sqlite else _POSTGRES
         self._connection: PoolProxiedConnection | None = None
+        self._opened = 0
 
     def mark(self) -> str:
         """Another text than before if something was committed since. Raises Unavailable."""
@@ -36,7 +37,8 @@ class Changes:
             self.close()
             raise Unavailable("The database cannot be reached right now.") from error
         assert found is not None
-        return str(found[0])
+        # SQLite's number means something to its own connection only.
+        return f"{self._opened}.{found[0]}"
 
     def close(self) -> None:
         if self._connection is not None:
@@ -46,6 +48,7 @@ class Changes:
 
     def _open(self) -> PoolProxiedConnection:
         connection = self._database.read.raw_connection()
+        self._opened += 1
         if not self._database.is_sqlite:
             driver_connection: Any = connection.driver_connection
             driver_connection.autocommit = True

@@ -60,8 +60,9 @@ class SandboxState:
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """One send that it got. ``outcome`` is ``accepted``, ``refused``, or the kind of fault that hid the
-    answer; ``wamid`` is None where it was not accepted, so that an answer can be lost and the message not."""
+    """One send that it got. ``words``: what it says, or what fills its template. ``outcome`` is ``accepted``,
+    ``refused``, or the kind of fault that hid the answer; ``wamid`` is None where it was
+    not accepted: an answer can be lost and the message not."""
 
     id: str
     at: datetime
@@ -69,7 +70,7 @@ class SandboxRequest:
     phone_number_id: str
     kind: str
     template: str | None
-    text: str | None
+    words: str
     outcome: str
     code: int | None
     wamid: str | None
@@ -189,7 +190,6 @@ def _fault(found: dict[str, Any]) -> SandboxFault:
 
 
 def _request(found: dict[str, Any]) -> SandboxRequest:
-    text = found["body"].get("text")
     return SandboxRequest(
         id=f"{found['arrivedMonotonic']:.6f}",
         at=datetime.fromisoformat(found["arrivedAt"]),
@@ -197,9 +197,22 @@ def _request(found: dict[str, Any]) -> SandboxRequest:
         phone_number_id=found["phoneNumberId"],
         kind=str(found["type"]),
         template=found["template"],
-        text=str(text.get("body", "")) if isinstance(text, dict) else None,
+        words=_words(found["body"]),
         outcome=found["outcome"],
         code=found["code"],
         wamid=found["wamid"],
         body=found["body"],
+    )
+
+
+def _words(body: dict[str, Any]) -> str:
+    text, template = body.get("text"), body.get("template")
+    if isinstance(text, dict):
+        return str(text.get("body", ""))
+    components = template.get("components") if isinstance(template, dict) else None
+    return " · ".join(
+        str(parameter["text"])
+        for component in components or []
+        for parameter in component.get("parameters") or []
+        if "text" in parameter
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -19,9 +20,7 @@ class Vault:
         try:
             self._fernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError:
-            raise VaultError(
-                "WAYPOST_SECRET_KEYS: each key must be 32 bytes in url-safe base64"
-            ) from None
+            raise VaultError("WAYPOST_SECRET_KEYS: each key must be 32 bytes in url-safe base64") from None
 
     def seal(self, secret: str, *, workspace_id: str, field: str) -> bytes:
         return self._fernet.encrypt(json.dumps([workspace_id, field, secret]).encode())
@@ -47,8 +46,8 @@ def keys_from_file(path: Path) -> tuple[str, ...]:
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(Fernet.generate_key() + b"\n")
             file.flush()

@@ -113,14 +113,19 @@ def sign_in(runtime: Runtime, identity: Identity, *, email: str, password: str, 
     with runtime.unit(identity, write=True) as unit:
         member = _membership(unit, user.id) if user and is_right else None
         if user is not None and member is not None:
-            return _open_session(unit, user, member, agent=agent)
+            signed_in = _open_session(unit, user, member, agent=agent)
+            _refuse_throttled(unit, email_hash, identity.address or "")
+            return signed_in
+        workspace_id = None if user is None else getattr(_membership(unit, user.id), "workspace_id", None)
+        unit.record("sign_in.refused", f"email:{email_hash[:16]}", workspace_id=workspace_id)
+        # Asked again: guesses that came at once all passed above. The entry made them queue, so here they
+        # see each other.
+        _refuse_throttled(unit, email_hash, identity.address or "")
         unit.session.add(
             SignInFailure(
                 id=unit.new_id("sif"), email_hash=email_hash, address=identity.address or "", at=unit.now
             )
         )
-        workspace_id = None if user is None else getattr(_membership(unit, user.id), "workspace_id", None)
-        unit.record("sign_in.refused", f"email:{email_hash[:16]}", workspace_id=workspace_id)
     raise NotSignedIn("The e-mail address or the password is not right.", code="wrong_sign_in")
 
 

@@ -1,6 +1,5 @@
-"""``python bare_loop.py ADDRESS MESSAGES PHONES IN_FLIGHT``: sends that many messages with the same HTTP client
-as Waypost, and does nothing else. Prints messages a second.
-"""
+"""``python bare_loop.py ADDRESS MESSAGES PHONES IN_FLIGHT``: sends that many messages with the HTTP client
+that Waypost uses, and does nothing else. Prints messages a second."""
 
 import asyncio
 import itertools

@@ -1,5 +1,5 @@
-"""``python bare_route.py ADDRESS``: a FastAPI route that forwards each send to ADDRESS with the same HTTP client
-as Waypost, and does nothing else. Prints its own address."""
+"""``python bare_route.py ADDRESS``: a FastAPI route that forwards each send to ADDRESS with the HTTP client
+that Waypost uses, and does nothing else. Prints its own address."""
 
 import socket
 import sys

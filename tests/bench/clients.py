@@ -1,6 +1,5 @@
-"""``python clients.py ADDRESS KEY MESSAGES CONNECTIONS PHONES``: sends that many messages through the REST API
-over that many connections, one at a time on each. Prints messages a second. Fails at the first answer but 200.
-"""
+"""``python clients.py ADDRESS KEY MESSAGES CONNECTIONS PHONES``: sends that many messages through the REST
+API, one at a time on each connection. Prints messages a second. Fails at the first answer but 200."""
 
 import asyncio
 import itertools
@@ -27,7 +26,8 @@ async def main(address: str, key: str, *, messages: int, connections: int, phone
                 {**bodies.payload(number), "phoneNumberId": bodies.phone_id(number % phones)}
             ).encode()
             writer.write(
-                b"POST /api/v1/messages/template HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+                b"POST /api/v1/messages/template HTTP/1.1\r\n"
+                b"Host: bench\r\nContent-Type: application/json\r\n"
                 b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b" % (key.encode(), len(body), body)
             )
             head = await reader.readuntil(b"\r\n\r\n")

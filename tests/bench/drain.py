@@ -60,9 +60,7 @@ def drain(address: str, *, messages: int, **changes: str) -> Drained:
                 if time.monotonic() > give_up:
                     raise RuntimeError(f"the backlog was not drained within {GIVE_UP_S:.0f} s")
                 time.sleep(LOOK_EVERY_S)
-            first, last = database.execute(
-                "SELECT min(claimed_at), max(finished_at) FROM attempt"
-            ).fetchone()
+            first, last = database.execute("SELECT min(claimed_at), max(finished_at) FROM attempt").fetchone()
             states = dict(database.execute("SELECT state, count(*) FROM message GROUP BY state"))
             return Drained(messages / (last - first) * 1e6, states, memory_mb(worker.pid))
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from data.engine import Database
-from tests.commands.conftest import PASSWORD, PHONE_ID, TOKEN, WABA_ID, Place
+from tests.commands.conftest import APP_SECRET, PASSWORD, PHONE_ID, TOKEN, WABA_ID, Place, wait_for
 
 
 def test_create_owner_prints_the_slug_and_only_the_slug(place: Place) -> None:
@@ -42,12 +42,9 @@ def test_create_owner_refuses_in_one_line(place: Place) -> None:
         return done.stderr
 
     assert "12 characters" in tried(given="eleven char\n")
-    assert "12 characters" in tried(given="")
     assert "UTF-8" in tried(given=b"a long \xff\xfe password")
     assert "e-mail" in tried(email="nobody")
-    assert "zone" in tried(timezone="Mars/Olympus")
     assert "plan" in tried(plan="gold")
-    assert "name" in tried(workspace="&&&")
     with sqlite3.connect(place.folder / "var/waypost.db") as database:
         assert database.execute("SELECT count(*) FROM workspace").fetchone() == (0,)
     database.close()
@@ -59,9 +56,7 @@ def test_api_key_prints_the_key_and_only_the_key(place: Place) -> None:
     for words in (
         ("--workspace", "northwind", "--role", "king"),
         ("--workspace", "nowhere", "--role", "owner"),
-        ("--workspace", "northwind"),
         ("--platform", "--workspace", "northwind"),
-        (),
     ):
         done = place.run("api-key", "create", "--name", "test", *words)
         assert (done.returncode, done.stdout) == (1, "")
@@ -87,7 +82,7 @@ def test_connect_stores_nothing_when_meta_refuses(place: Place, sandbox_url: str
     place.owner()
     for words, given in (
         (("--workspace", "northwind", "--waba", "999"), TOKEN),
-        (("--workspace", "northwind", "--waba", WABA_ID), "invalid"),
+        (("--workspace", "northwind", "--waba", WABA_ID), "expired-token"),
         (("--workspace", "northwind", "--waba", WABA_ID), ""),
         (("--workspace", "northwind", "--waba", "no-number"), TOKEN),
         (("--workspace", "nowhere", "--waba", WABA_ID), TOKEN),
@@ -139,16 +134,9 @@ def test_doctor_says_what_is_wrong_and_exits_1(place: Place) -> None:
     ("setting", "value"),
     [
         ("WAYPOST_PORT", "eighty"),
-        ("WAYPOST_PORT", "99999"),
         ("WAYPOST_DATABASE_URL", "mysql://x/y"),
-        ("WAYPOST_DATABASE_URL", "nonsense"),
-        ("WAYPOST_QUEUE_URL", "amqp://x"),
         ("WAYPOST_RETRY_DELAYS", "60,soon"),
-        ("WAYPOST_RETRY_DELAYS", "-1"),
-        ("WAYPOST_UNKNOWN_OUTCOME", "guess"),
-        ("WAYPOST_GRAPH_URL", "graph.facebook.com"),
         ("WAYPOST_SECRET_KEYS", "canary-no-fernet-key"),
-        ("START_MESSAGE_RETRY_WORKER", "perhaps"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(place: Place, setting: str, value: str) -> None:
@@ -168,16 +156,31 @@ def test_settings_come_from_a_file_too(place: Place) -> None:
 
 def test_a_database_that_cannot_be_made_is_one_line(place: Place) -> None:
     (place.folder / "file").write_text("")
-    for url in ("sqlite:///file/waypost.db", "postgresql+psycopg://u:canary-app-secret@127.0.0.1:1/x"):
-        for words in (("migrate",), ("serve",), ("api-key", "create", "--platform", "--name", "x")):
-            done = place.run(*words, WAYPOST_DATABASE_URL=url)
-            assert (done.returncode, done.stdout) == (1, "")
-            assert done.stderr.startswith("WAYPOST_DATABASE_URL: ")
-            assert done.stderr.count("\n") == 1
-    garbage = place.folder / "garbage.db"
-    garbage.write_bytes(b"this is no database, whatever its name says" * 100)
-    done = place.run("migrate", WAYPOST_DATABASE_URL="sqlite:///garbage.db")
+    (place.folder / "garbage.db").write_bytes(b"this is no database, whatever its name says" * 100)
+    for url, *words in (
+        ("sqlite:///file/waypost.db", "migrate"),
+        ("sqlite:///garbage.db", "serve"),
+        (f"postgresql+psycopg://u:{APP_SECRET}@127.0.0.1:1/x", "serve"),
+        (
+            f"postgresql+psycopg://u:{APP_SECRET}@127.0.0.1:1/x",
+            "api-key",
+            "create",
+            "--platform",
+            "--name",
+            "x",
+        ),
+    ):
+        done = place.run(*words, WAYPOST_DATABASE_URL=url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("WAYPOST_DATABASE_URL: ")
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_queue_that_cannot_be_used_is_one_line(place: Place) -> None:
+    (place.folder / "file").write_text("")
+    done = place.run("serve", WAYPOST_QUEUE_URL="sqlite:///file/huey.db")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("WAYPOST_QUEUE_URL: ")
 
 
 def test_a_taken_port_is_said_before_anything_starts(place: Place, sandbox_url: str) -> None:
@@ -214,9 +217,9 @@ def test_another_schema_on_postgresql_stops_the_start(place: Place, postgres: Da
         with database.begin() as connection:
             connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         database.dispose()
-        for words in (("serve",), ("web",), ("worker",), ("clock",)):
-            newer = place.run(*words, WAYPOST_DATABASE_URL=url)
-            assert newer.returncode == 1, words
+        for word in ("serve", "worker"):
+            newer = place.run(word, WAYPOST_DATABASE_URL=url)
+            assert newer.returncode == 1, word
             assert "9999" in newer.stderr
             assert newer.stderr.count("\n") == 1
     finally:
@@ -226,8 +229,6 @@ def test_another_schema_on_postgresql_stops_the_start(place: Place, postgres: Da
 
 
 def test_the_sandbox_runs_alone(place: Place) -> None:
-    from tests.commands.conftest import wait_for
-
     port = place.settings["WAYPOST_SANDBOX_PORT"]
     child = place.start("sandbox", "--port", port, "--phones", "3")
 

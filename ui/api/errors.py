@@ -65,11 +65,6 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    @app.exception_handler(Exception)
-    async def broken(_: Request, __: Exception) -> JSONResponse:
-        """A fault of ours. The server logs it once this is answered."""
-        return refusal(500, "Something went wrong in Waypost. Its log says what.", "internal_error")
-
 
 def _field(location: tuple[Any, ...]) -> str:
     """``("body", "template", "name")`` → ``template.name``; ``("body",)`` → ``body``."""

@@ -1,7 +1,7 @@
 """The table of pages: every page is one line here. Order is that of the navigation."""
 
 from ui.page import Page
-from ui.pages import dead_letters, message, messages, overview, queue, send
+from ui.pages import dead_letters, message, messages, overview, queue, sandbox, send
 
 PAGES: tuple[Page, ...] = (
     Page(
@@ -29,4 +29,14 @@ PAGES: tuple[Page, ...] = (
     ),
     Page("/messages/{message_id}", "Message", "message-square", None, "messages.view", message.build),
     Page("/send", "Send", "send", "", "messages.send", send.build, keywords="new message template text try"),
+    Page(
+        "/sandbox",
+        "Sandbox",
+        "flask-conical",
+        "Demo",
+        "settings.manage",
+        sandbox.build,
+        demo_only=True,
+        keywords="faults magic numbers meta customer",
+    ),
 )

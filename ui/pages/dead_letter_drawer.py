@@ -43,7 +43,6 @@ VERB = {
     "edited and redrove": "edited it and sent it again",
     "discarded": "discarded it",
     "restored": "restored it",
-    "assigned": "put someone in charge",
     "noted": "noted",
 }
 FOCUSED_ROW = "document.activeElement?.closest('tr')?.querySelector('[data-row]')?.dataset.row ?? ''"
@@ -252,5 +251,7 @@ def _attempt(attempt: AttemptView, row: LetterRow, *, is_last: bool, with_round:
 
 
 def _action(action: ActionView) -> Happening:
+    if action.verb == "assigned":
+        return Happening(f"{action.actor} put {action.text} in charge", action.at, tone="blue")
     title = f"{action.actor} {VERB.get(action.verb, action.verb)}"
     return Happening(title, action.at, (action.text,) if action.text else (), tone="blue")

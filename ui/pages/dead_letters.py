@@ -18,6 +18,7 @@ from core.dead_letters.queries import (
 from core.errors import Forbidden
 from core.phones.queries import PhoneChoice
 from core.phones.queries import choices as phone_choices
+from core.ports.meta_errors import explain
 from core.unit import Unit
 from data.enums import LetterState
 from ui.format import short_number
@@ -35,11 +36,11 @@ RANGES = {"24h": "24 h", "7d": "7 days", "all": "All time"}
 HOURS = {"24h": 24, "7d": 168}
 FILTERS = ("group", "code", "phone", "range", "q")
 COLUMNS = (
-    Column("to", "Recipient", card="title", width="22%"),
+    Column("to", "Recipient", card="title", width="19%"),
     Column("error", "Error"),
-    Column("template", "Template", width="20%"),
-    Column("attempts", "Attempts", card="foot", width="92px"),
-    Column("dead", "Died", card="aside", width="124px", right=True),
+    Column("template", "Template", card="foot", width="18%"),
+    Column("attempts", "Attempts", card="foot", width="88px"),
+    Column("dead", "Died", card="aside", width="116px", right=True),
 )
 NOTHING = {
     LetterState.OPEN: ("No open dead letters", "A message that failed for good waits here for a person."),
@@ -64,10 +65,13 @@ class _DeadLetters:
         self._page = page
         self._tries = 1 + len(page.runtime.settings.waypost_retry_delays)
         self._phones: dict[str, PhoneChoice] = {}
-        self._titles: dict[str, str] = {}
+        self._titles: dict[str, str] = {}  # of causes, by fingerprint
+        self._codes: dict[str, str] = {}
 
     async def build(self) -> None:
         page = self._page
+        if linked := page.query.pop("open", ""):  # as links to the other lists say it
+            page.query.setdefault("id", linked)
         figures, counts, phones = await page.read(_first_look)
         self._phones = {phone.phone_number_id: phone for phone in phones}
         with heading(page, "Messages that failed for good. Find the cause, then send them again."):
@@ -88,10 +92,9 @@ class _DeadLetters:
         query = self._page.query
         states = {state.value: word for state, (word, _) in LETTER.items()}
         self._tabs = Segment("State", states, self._state().value, self._turn_to, tabs=True)
-        codes = {each.error_code: f"{code_word(each.error_code)} · {each.title}" for each in figures.codes}
+        self._codes = {each.error_code: _named(each.error_code, each.title) for each in figures.codes}
         if code := query.get("code"):
-            codes.setdefault(code, code_word(code))
-        self._titles |= codes
+            self._codes.setdefault(code, _named(code, explain(code).title))
         with filter_bar():
             self._search = search_field(
                 "Search dead letters",
@@ -107,7 +110,7 @@ class _DeadLetters:
             )
             self._code = select_field(
                 "Error code",
-                {"": "All codes", **codes},
+                {"": "All codes", **self._codes},
                 query.get("code", ""),
                 lambda v: self._narrow(code=v),
             )
@@ -144,8 +147,10 @@ class _DeadLetters:
         await self._list()
 
     async def _list(self) -> None:
-        self._groups.show(await self._find_groups(), self._page.query.get("group", ""))
+        groups = await self._find_groups()
+        self._groups.show(groups, self._page.query.get("group", ""))
         self._remember_titles()
+        self._offer_codes({group.error_code: group.title for group in groups})
         self._show_chips()
         await self._table.show()
 
@@ -170,7 +175,7 @@ class _DeadLetters:
         query = self._page.query
         shown = {
             "group": self._titles.get(query.get("group", ""), "One error"),
-            "code": self._titles.get(query.get("code", ""), query.get("code", "")),
+            "code": self._codes.get(query.get("code", ""), ""),
             "phone": self._phone_name(query.get("phone", "")),
             "range": f"Last {RANGES.get(query.get('range', ''), '')}",
             "q": f"“{query.get('q', '')}”",
@@ -251,9 +256,20 @@ class _DeadLetters:
     def _remember_titles(self) -> None:
         self._titles |= self._groups.titles
 
+    def _offer_codes(self, titles: dict[str, str]) -> None:
+        """Closed letters may have codes that no open one has."""
+        found = {code: _named(code, title) for code, title in titles.items() if code not in self._codes}
+        if found:
+            self._codes |= found
+            self._code.set_options({"": "All codes", **self._codes})
+
 
 def _first_look(unit: Unit) -> tuple[LetterFigures, dict[LetterState, int], list[PhoneChoice]]:
     return letter_figures(unit), counts_by_state(unit), phone_choices(unit)
+
+
+def _named(code: str, title: str) -> str:
+    return f"{code_word(code)} · {title}"
 
 
 def _is_about_numbers(refusal: Forbidden) -> bool:

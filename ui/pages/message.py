@@ -23,6 +23,7 @@ from ui.parts.drawer import section
 from ui.parts.facts import Value, facts
 from ui.parts.icon import icon
 from ui.parts.json_view import json_view
+from ui.parts.region import Region
 from ui.parts.text import box, text
 from ui.parts.timeline import timeline
 from ui.parts.when import when
@@ -80,22 +81,6 @@ def look_up(unit: Unit, message_id: str) -> Story:
         phone.phone_number_id: f"{phone.verified_name} {phone.display_number}" for phone in choices(unit)
     }
     return Story(detail, phones.get(detail.row.phone_number_id, detail.row.phone_number_id))
-
-
-class Region:
-    """A part that is drawn anew only when what it shows has changed, so that nothing moves without cause."""
-
-    def __init__(self, draw: Callable[..., None], classes: str = "") -> None:
-        self._draw = draw
-        self._shown: Any = None
-        self._box = box(classes)
-
-    def show(self, *shown: Any) -> None:
-        if shown != self._shown:
-            self._shown = shown
-            self._box.clear()
-            with self._box:
-                self._draw(*shown)
 
 
 class StoryView:
@@ -167,7 +152,7 @@ class StoryView:
                 ("Read", detail.read_at),
             ]
         if row.next_attempt_at is not None:
-            lines.append(("Given up", detail.expires_at))
+            lines.append(("Expires", detail.expires_at))
         lines += [("Created", row.created_at), ("Message id", row.id), ("wamid", row.wamid)]
         with section("Message"):
             facts(self._page, lines, mono=("Message id", "wamid"))
@@ -198,7 +183,7 @@ class Acts:
         page = self._page
         if letter_id is not None and page.can("dead_letters.view"):
             is_open = letter_state is LetterState.OPEN
-            address = f"/dead-letters?open={letter_id}" + ("" if is_open else f"&state={letter_state}")
+            address = f"/dead-letters?id={letter_id}" + ("" if is_open else f"&state={letter_state}")
             button("Dead letter", lambda: page.leave(address), icon="mail-x", kind="pri" if is_open else "")
         if can_settle:
             self._settle_button("sent", message_id, icon_name="check")

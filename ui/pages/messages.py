@@ -54,7 +54,9 @@ class _Messages:
         page.live(self._refresh)
         with heading(page, "Everything sent and received, newest first."):
             if page.can("messages.send"):
-                button("Send a message", lambda: page.leave("/send"), icon="send", kind="pri")
+                button(
+                    "Send a message", lambda: page.leave("/send"), icon="send", kind="pri", collapses=True
+                )
                 page.command("Send a message", lambda: page.leave("/send"), icon="send", key="n")
         with card("tablecard messages", label="Messages"):
             self._draw_filters()

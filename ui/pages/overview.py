@@ -123,9 +123,9 @@ def _letters(page: PageContext) -> Table:
     return Table(
         page,
         (
-            Column("to", "Recipient", card="title", width="38%"),
+            Column("to", "Recipient", card="title", width="34%"),
             Column("error", "Error"),
-            Column("dead", "Died", card="aside", width="104px", right=True),
+            Column("dead", "Died", card="aside", width="96px", right=True),
         ),
         load,
         label="Latest dead letters",
@@ -134,6 +134,7 @@ def _letters(page: PageContext) -> Table:
         nothing=("No dead letters", "Messages that failed every retry come here."),
         nothing_icon="circle-check",
         follows=True,
+        compact=True,
     )
 
 
@@ -171,4 +172,5 @@ def _messages(page: PageContext) -> Table:
         on_open=lambda row_id: page.leave(f"/messages?open={row_id}"),
         nothing=("No messages yet", "What is sent from here or through the API appears at once."),
         follows=True,
+        compact=True,
     )

@@ -37,7 +37,7 @@ class _Queue:
                 self._pause = button("Pause the queue", self._do_pause, icon="pause")
                 self._resume = button("Resume the queue", self._do_resume, icon="play", kind="pri")
         self._draw_state()
-        with stats():
+        with stats().classes("six"):
             self._draw_stats()
         self._lanes = Lanes(self._page, changed=self._look_again, chosen=self._choose_phone)
         self._draw_list()
@@ -65,7 +65,7 @@ class _Queue:
         self._dead = Stat("Dead", tone="red", target="/dead-letters")
 
     def _draw_list(self) -> None:
-        with card("tablecard", label="What waits") as around:
+        with card("tablecard waiting", label="What waits") as around:
             self._tabs = Segment("Show", TABS, self._show_only, self._choose_show, tabs=True)
             self._chips = Chips(self._forget_phone)
             self._table = Table(
@@ -130,12 +130,14 @@ class _Queue:
         now = self._page.now()
         age = f"oldest waits {duration(status.oldest_ready_s)}" if status.ready else "nothing is due"
         self._ready.show(number(status.ready), age)
-        self._in_flight.show(number(status.in_flight), "being sent now")
-        next_due = f"next {relative(status.next_due_at, now)}" if status.next_due_at else "none"
+        self._in_flight.show(
+            number(status.in_flight), "being sent now" if status.in_flight else "nothing on the wire"
+        )
+        next_due = f"next {relative(status.next_due_at, now)}" if status.next_due_at else "nothing waits"
         self._delayed.show(number(status.delayed), next_due)
-        self._held.show(number(status.held), "by a pause or a stop")
-        self._unknown.show(number(status.unknown), "wait for a person's word")
-        self._dead.show(number(status.dead), "letters to look at" if status.dead else "none")
+        self._held.show(number(status.held), "by a pause or a stop" if status.held else "nothing held")
+        self._unknown.show(number(status.unknown), "wait for a person" if status.unknown else "none")
+        self._dead.show(number(status.dead), "letters to look at" if status.dead else "no letters")
 
     async def _choose_show(self, show: str) -> None:
         self._show_only = show

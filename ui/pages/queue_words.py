@@ -9,7 +9,7 @@ from data.enums import HoldCause, HoldScope, WaitingFor
 from ui.format import duration, number, plural, relative
 from ui.page import PageContext
 from ui.parts.badge import MESSAGE, Tone, Word
-from ui.parts.table import Column, TableRow, badge_cell, code_cell, dots_cell, text_cell, when_cell
+from ui.parts.table import Column, TableRow, badge_cell, dots_cell, text_cell, when_cell
 
 TABS = {
     "": "All",
@@ -53,23 +53,21 @@ def columns(*, with_phone: bool) -> tuple[Column, ...]:
     """``with_phone``: a workspace of several phones sees which one sends."""
     phone = (Column("phone", "From", card="hidden", width="13%"),) if with_phone else ()
     return (
-        Column("to", "Recipient", card="title", width="17%"),
-        Column("state", "State", card="line", width="20%"),
+        Column("to", "Recipient", card="title", width="16%"),
+        Column("state", "State", card="line", width="18%"),
         *phone,
-        Column("message", "Message"),
-        Column("error", "Last error", card="line", width="19%"),
-        Column("attempts", "Attempts", card="foot", width="92px"),
-        Column("due", "Due", card="aside", width="104px", right=True),
+        Column("message", "Message", width="18%" if with_phone else "24%"),
+        Column("error", "Last error", card="line"),
+        Column("attempts", "Attempts", card="hidden", width="86px"),
+        Column("due", "Due", card="aside", width="92px", right=True),
     )
 
 
 def table_row(page: PageContext, row: MessageRow, status: QueueStatus, *, with_phone: bool) -> TableRow:
     lane = next((each for each in status.lanes if each.phone_number_id == row.phone_number_id), None)
     word, next_step = state_words(row, pause=status.pause, lane=lane, now=page.now())
-    warning = "May arrive twice" if row.may_duplicate else ""
-    error = text_cell("–", warning)
-    if row.error_code is not None:
-        error = code_cell(row.error_code.removeprefix("meta_"), row.error_title or "", warning)
+    code = (row.error_code or "").removeprefix("meta_")
+    warning = "may arrive twice" if row.may_duplicate else ""
     phone = (text_cell(lane.verified_name, lane.display_number) if lane else text_cell("–"),)
     return TableRow(
         row.id,
@@ -79,7 +77,9 @@ def table_row(page: PageContext, row: MessageRow, status: QueueStatus, *, with_p
             badge_cell(word, next_step),
             *(phone if with_phone else ()),
             text_cell(row.template_name or "Text", row.preview),
-            error,
+            text_cell(
+                row.error_title or "", " · ".join(filter(None, (code, warning))), title=row.error_title or ""
+            ),
             dots_cell(row.rung, row.rungs + 1),
             when_cell(page, row.next_attempt_at, with_date=False),
         ),

@@ -28,8 +28,10 @@ TEMPLATE, TEXT = "template", "text"
 # Which field a refusal of core's is about; any other stands above the form.
 FIELD_OF = {
     "invalid_recipient": "to",
+    "recipient_suppressed": "to",
     "text_empty": "text",
     "text_too_long": "text",
+    "window_closed": "text",
     "template_unknown": "template",
     "template_not_sendable": "template",
     "template_parameters": "components",
@@ -112,7 +114,7 @@ class _Form:
             hint=" ",
             on=self._compare,
         )
-        self._components.classes("mono")
+        self._components.classes("jsonfield")
 
     def _turn_to(self, kind: str) -> None:
         self._kind = kind

@@ -9,12 +9,11 @@ from core.ports.sandbox import SandboxState
 from ui.act import ask
 from ui.format import number, plural
 from ui.page import PageContext
+from ui.pages.sandbox_customer import CustomerForm
 from ui.pages.sandbox_faults import FaultForm, FaultList
 from ui.pages.sandbox_requests import Requests
-from ui.pages.sandbox_words import whom_it_meets
 from ui.parts.button import button
 from ui.parts.card import card, card_title, heading
-from ui.parts.field import choice_field, problem, text_field
 from ui.parts.icon import icon
 from ui.parts.stat import Stat, stats
 from ui.parts.text import box, text
@@ -96,19 +95,20 @@ class _Sandbox:
             self._resets = Stat("Cut off", tone="amber")
             self._webhooks = Stat("Webhooks sent", tone="blue")
         with box("twothirds"):
-            with card("", label="Faults"):
-                card_title("Faults", aside="The first that fits strikes")
-                self._faults = FaultList(self._page, changed=self._look_again)
-            with card("", label="New fault"):
-                card_title("New fault")
-                FaultForm(self._page, state.phones, changed=self._look_again)
-        with box("twothirds"):
-            with card("", label="Magic numbers"):
-                card_title("Magic numbers", aside="Any recipient that ends so")
-                _draw_magic(state)
-            with card("", label="A customer writes"):
-                card_title("A customer writes")
-                _CustomerForm(self._page, state, changed=self._look_again)
+            with box("stack"):
+                with card("", label="Faults"):
+                    card_title("Faults", aside="The first that fits strikes")
+                    self._faults = FaultList(self._page, changed=self._look_again)
+                with card("", label="Magic numbers"):
+                    card_title("Magic numbers", aside="Any recipient that ends so")
+                    _draw_magic(state)
+            with box("stack"):
+                with card("", label="New fault"):
+                    card_title("New fault")
+                    FaultForm(self._page, state.phones, changed=self._look_again)
+                with card("", label="A customer writes"):
+                    card_title("A customer writes")
+                    CustomerForm(self._page, state, changed=self._look_again)
         self._requests = Requests(self._page)
 
     def _show_state(self, state: SandboxState) -> None:
@@ -116,7 +116,8 @@ class _Sandbox:
         self._accepted.show(number(state.accepted), "Meta has them")
         self._refused.show(number(state.refused), "with an error of Meta's")
         self._resets.show(number(state.resets), "no answer, connection cut")
-        pending = f"{number(state.webhooks_pending)} pending, {plural(state.webhooks_failed, 'failed try', 'failed tries')}"
+        failed = plural(state.webhooks_failed, "failed try", "failed tries")
+        pending = f"{number(state.webhooks_pending)} pending, {failed}"
         self._webhooks.show(
             number(state.webhooks_sent), pending if state.webhook_url else "no address is subscribed"
         )
@@ -129,8 +130,3 @@ def _draw_magic(state: SandboxState) -> None:
             with box():
                 text(f"…{fault.to}", "mono", tag="dt")
                 text(fault.title, tag="dd")
-
-
-class _CustomerForm:
-    def __init__(self, page: PageContext, state: SandboxState, *, changed: partial[None]) -> None:
-        self._page = page

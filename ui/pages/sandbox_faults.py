@@ -50,9 +50,7 @@ class FaultList:
 
     async def _switch(self, fault: SandboxFault) -> None:
         page = self._page
-        work = partial(
-            sandbox.switch_fault, page.runtime, page.identity, fault.id, enabled=not fault.enabled
-        )
+        work = partial(sandbox.switch_fault, page.runtime, page.identity, fault.id, enabled=not fault.enabled)
         await page.act(work, done=f"{'Rests' if fault.enabled else 'In force'}: {fault.title}")
         await self._changed()
 
@@ -72,12 +70,14 @@ class FaultForm:
         senders = {"": "All phones", **{each.phone_number_id: each.verified_name for each in phones}}
         with box("form"):
             self._kind = choice_field("What happens", KINDS, "error", on=lambda _: self._fit())
-            self._code = text_field("Meta's code", "131016", on=lambda _: self._fit())
-            self._seconds = text_field("For how long", "20", hint="Seconds")
-            self._to = text_field("Recipient", hint="A number with +, or its last digits; empty: everybody")
+            with box("whole") as self._code_row:
+                self._code = text_field("Meta's code", "131016", on=lambda _: self._fit())
+            with box("whole") as self._seconds_row:
+                self._seconds = text_field("For how long", "20", hint="Seconds")
+            self._to = text_field("Recipient", placeholder="Everybody", hint="With +, or its last digits")
             self._phone = choice_field("Sender", senders, "")
             self._share = text_field("Share", "100", hint="Per cent of the messages")
-            self._times = text_field("Times", hint="For each recipient; empty: always")
+            self._times = text_field("Times", placeholder="Always", hint="For each recipient")
         with box("formfoot"):
             button("Add fault", self._add, icon="plus", kind="pri")
         self._fit()
@@ -85,8 +85,8 @@ class FaultForm:
     def _fit(self) -> None:
         """Only what the kind needs is asked for."""
         kind = str(self._kind.value)
-        _row_of(self._code).set_visibility(kind in WITH_CODE)
-        _row_of(self._seconds).set_visibility(kind in WITH_SECONDS)
+        self._code_row.set_visibility(kind in WITH_CODE)
+        self._seconds_row.set_visibility(kind in WITH_SECONDS)
         code = str(self._code.value or "").strip()
         self._code.props["hint"] = code_title(int(code)) if code.isdecimal() and len(code) <= 7 else None
         self._code.update()
@@ -130,14 +130,6 @@ def switch(label: str, *, is_on: bool, on: Callable[[], Awaitable[None]]) -> ui.
     made.props["aria-checked"] = "true" if is_on else "false"
     made.props["aria-label"] = label
     return made.on("click", handler(lambda _: on()))
-
-
-def _row_of(field: ui.element) -> ui.element:
-    """The field with its label."""
-    slot = field.parent_slot
-    if slot is None:
-        raise LookupError("a field stands in its row")
-    return slot.parent
 
 
 def _number(field: ui.input | ui.textarea, sentence: str, *, low: int = 0, high: int = 10**7) -> int:

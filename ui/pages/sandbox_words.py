@@ -32,9 +32,9 @@ OUTCOMES: dict[str, Word] = {
 
 
 def outcome_words(request: SandboxRequest) -> tuple[Word, str]:
-    """Its word, and whether Meta has the message although the answer was lost."""
+    """Its word, and of a lost answer whether Meta has the message."""
     word = OUTCOMES.get(request.outcome, (request.outcome.replace("_", " ").capitalize(), "grey"))
-    if request.outcome == "accepted":
+    if request.outcome in ("accepted", "refused"):
         return word, ""
     return word, "but taken" if request.wamid is not None else "not taken"
 
@@ -55,9 +55,17 @@ def whom_it_meets(fault: SandboxFault, phones: tuple[SandboxPhone, ...]) -> str:
     share = "Every message" if fault.share >= 1 else f"{fault.share * 100:g} % of messages"
     to = "" if fault.to is None else f" to {fault.to}" if fault.to.startswith("+") else f" to …{fault.to}"
     names = {phone.phone_number_id: phone.verified_name for phone in phones}
-    sender = f" from {names.get(fault.phone_number_id, fault.phone_number_id)}" if fault.phone_number_id else ""
+    sender = (
+        f" from {names.get(fault.phone_number_id, fault.phone_number_id)}" if fault.phone_number_id else ""
+    )
     template = f" of {fault.template}" if fault.template else ""
-    times = "" if fault.times is None else ", once" if fault.times == 1 else f", {plural(fault.times, 'time')}"
+    times = (
+        ""
+        if fault.times is None
+        else ", once each"
+        if fault.times == 1
+        else f", {plural(fault.times, 'time')} each"
+    )
     return f"{share}{template}{to}{sender}{times}"
 
 

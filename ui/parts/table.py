@@ -103,7 +103,7 @@ class Table:
     ``await show()`` draws the first page, at the start and whenever filters change; ``await refresh()`` is
     for ``page.live``. A live refresh updates the rows that are shown and announces new ones (*14 new*); with
     ``follows`` it replaces them instead, for lists that are short and always the newest, unless something is
-    selected.
+    selected. ``compact`` leaves out the line beneath with the count and the way to further pages.
     """
 
     def __init__(
@@ -121,11 +121,13 @@ class Table:
         on_select: Callable[[list[str]], Any] | None = None,
         on_sort: Callable[[str], Any] | None = None,
         follows: bool = False,
+        compact: bool = False,
     ) -> None:
         self._page = page
         self._load = load
         self._words = (one, many or f"{one}s")
         self.follows = follows
+        self._compact = compact
         self._on_select = on_select
         self._before: list[str | None] = []
         self._cursor: str | None = None
@@ -251,7 +253,7 @@ class Table:
         self._empty.set_visibility(not has_rows)
         if not has_rows:
             self._draw_nothing()
-        self._pager.set_visibility(has_rows or bool(self._before))
+        self._pager.set_visibility(not self._compact and (has_rows or bool(self._before)))
         self._info.set_text(self._summary())
         self._previous.set_enabled(bool(self._before))
         self._next.set_enabled(self._found.next_cursor is not None)

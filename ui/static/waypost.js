@@ -80,7 +80,15 @@
   }
   function fill(text) {
     const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-    hits = commands.filter((each) => words.every((word) => `${each.label} ${each.words || ""}`.toLowerCase().includes(word))).slice(0, 12);
+    const rank = (each) => {
+      const label = each.label.toLowerCase();
+      if (!words.length || label.startsWith(words[0])) return 0;
+      return label.includes(words[0]) ? 1 : 2;
+    };
+    hits = commands
+      .filter((each) => words.every((word) => `go to ${each.label} ${each.words || ""}`.toLowerCase().includes(word)))
+      .sort((one, other) => rank(one) - rank(other))
+      .slice(0, 12);
     at = 0;
     drawHits();
   }
@@ -138,6 +146,7 @@
   }
 
   // ---- lists and drawers ----
+  let pressedStep = ""; // the step button that had the focus: its successor gets it
   function drawer() {
     return $("[data-drawer].open");
   }
@@ -151,7 +160,14 @@
   function drawerOpened(id) {
     const box = window.getHtmlElement(id);
     if (!box || box.contains(document.activeElement)) return;
-    setTimeout(() => $("[data-drawer-close]", box)?.focus({ preventScroll: true }), 30);
+    const wanted = pressedStep ? `[data-drawer-step="${pressedStep}"]` : "[data-drawer-close]";
+    pressedStep = "";
+    const reach = (left) => {
+      // It is drawn, and made visible, some frames after this is heard.
+      $(wanted, box)?.focus({ preventScroll: true });
+      if (left > 0 && !box.contains(document.activeElement)) setTimeout(reach, 30, left - 1);
+    };
+    reach(20);
   }
   function drawerClosed(rowId) {
     const row = $(`[data-row="${CSS.escape(rowId)}"]`);
@@ -208,6 +224,8 @@
   });
 
   document.addEventListener("click", (event) => {
+    const step = event.target.closest?.("[data-drawer-step]");
+    if (step) pressedStep = step === document.activeElement ? step.dataset.drawerStep : "";
     const target = event.target.closest?.("[data-palette],[data-help],[data-theme-toggle],[data-nav-open],[data-nav-close],[data-close],[data-copy],.skip");
     if (!target) {
       if (event.target instanceof HTMLDialogElement) event.target.close(); // a click beside it
@@ -282,6 +300,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     const chrome = $("#chrome");
     if (chrome) skew = Date.parse(chrome.dataset.now) - Date.now();
+    const top = $(".top");
+    if (top) new ResizeObserver(() => root.style.setProperty("--head", `${top.offsetHeight}px`)).observe(top);
     showTheme();
     setInterval(tick, 1000);
     if (chrome) setInterval(reconnectOrLeave, 5000);

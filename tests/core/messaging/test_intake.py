@@ -43,8 +43,8 @@ def template(
 ) -> SendRequest:
     parameters = [{"type": "text", "text": word} for word in words]
     components = [{"type": "body", "parameters": parameters}] if words else []
-    payload = {"to": to, "template": {"name": name, "language": language, "components": components}}
-    return SendRequest(payload=payload, **{"phone_number_id": PHONE_ID} | options)
+    payload = {"to": number(1), "template": {"name": name, "language": language, "components": components}}
+    return SendRequest(payload=payload, phone_number_id=PHONE_ID)
 
 
 # What a send leaves behind
@@ -115,33 +115,31 @@ def refused(desk: Desk, request: SendRequest, identity: Identity | None = None) 
     return refusal.value
 
 
-@pytest.mark.parametrize(
-    ("request_", "code"),
-    [
-        (order("12"), "invalid_recipient"),
-        (order("0151 12300001"), "invalid_recipient"),
-        (order("nobody"), "invalid_recipient"),
-        (order(""), "invalid_recipient"),
-        (text_to(text="  "), "text_empty"),
-        (text_to(text="x" * 4097), "text_too_long"),
-        (text_to(), "window_closed"),
-        (order(phone_number_id=None), "phone_number_required"),
-        (template("nowhere"), "template_unknown"),
-        (template("order_update", "a", "b", language="de"), "template_unknown"),
-        (template("spring_sale"), "template_not_sendable"),
-        (template("order_update", "only one"), "template_parameters"),
-        (template("order_update", "a", "b", "c"), "template_parameters"),
-        (template("hello_world", "a"), "template_parameters"),
-    ],
-)
+REFUSALS = [
+    (order("12"), "invalid_recipient"),
+    (order("0151 12300001"), "invalid_recipient"),
+    (order("nobody"), "invalid_recipient"),
+    (order(""), "invalid_recipient"),
+    (text_to(text="  "), "text_empty"),
+    (text_to(text="x" * 4097), "text_too_long"),
+    (text_to(), "window_closed"),
+    (order(phone_number_id=None), "phone_number_required"),
+    (template("nowhere"), "template_unknown"),
+    (template("order_update", "a", "b", language="de"), "template_unknown"),
+    (template("spring_sale"), "template_not_sendable"),
+    (template("order_update", "only one"), "template_parameters"),
+    (template("order_update", "a", "b", "c"), "template_parameters"),
+    (template("hello_world", "a"), "template_parameters"),
+]
+
+
 @pytest.mark.parametrize("queued", [False, True])
-def test_a_refused_send_says_why_and_stores_nothing(
-    desk: Desk, request_: SendRequest, code: str, queued: bool
-) -> None:
-    idempotent = ("a-key", body_hash(request_.payload))
-    refusal = refused(desk, replace(request_, queued=queued, idempotency=idempotent))
-    assert isinstance(refusal, Impossible)
-    assert refusal.code == code
+def test_a_refused_send_says_why_and_stores_nothing(desk: Desk, queued: bool) -> None:
+    for request, code in REFUSALS:
+        idempotent = ("a-key", body_hash(request.payload))
+        refusal = refused(desk, replace(request, queued=queued, idempotency=idempotent))
+        assert isinstance(refusal, Impossible)
+        assert refusal.code == code
 
 
 @pytest.mark.parametrize("status", ["REJECTED", "PAUSED", "DISABLED", "PENDING"])

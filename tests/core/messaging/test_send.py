@@ -156,11 +156,10 @@ def test_q13_exactly_the_limit_passes_in_a_second_and_the_rest_is_told_429(desk:
         try:
             return str((await send(desk.runtime, identity, order(number(index)))).status)
         except TooMany as refusal:
-            assert refusal.facts["throughput"].remaining == 0
-            return refusal.code
+            return f"{refusal.code}, {refusal.facts['throughput'].remaining} left"
 
     told = carry_out(desk.runtime, *(one(index) for index in range(1, 26)))
-    assert (told.count("sent"), told.count("throughput_exceeded")) == (10, 15)
+    assert (told.count("sent"), told.count("throughput_exceeded, 0 left")) == (10, 15)
     assert meta.counts()["accepted"] == 10
     assert desk.rows()["Message"] == 10
 
@@ -209,14 +208,14 @@ def test_q1_a_send_is_carried_through_although_whoever_asked_has_gone(desk: Desk
     meta.script("slow", seconds=0.3)
 
     async def ask_and_go() -> None:
+        before = asyncio.all_tasks()
         asked = asyncio.create_task(send(desk.runtime, desk.place.acting(Role.AGENT), order()))
-        while desk.rows()["Attempt"] == 0:
+        while desk.rows()["Attempt"] == 0:  # noqa: ASYNC110 - the store's commit wakes nobody here
             await asyncio.sleep(0)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others)
+        await asyncio.gather(*(asyncio.all_tasks() - before))
 
     carry_out(desk.runtime, ask_and_go())
     ((state, outcome),) = [

@@ -1,0 +1,88 @@
+"""axe-core finds nothing on any page of the table, at both widths, in both themes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.messaging import intake, settling
+from core.messaging.claiming import claim, mark_sending
+from core.messaging.settling import Result
+from core.phones.queries import choices
+from core.ports.graph import Reply
+from data.enums import Role
+from tests.conftest import Place
+from tests.console import Console, running_console
+from tests.core.desk import HOPELESS, PASSING, WORKER, accepted, order
+from tests.pages.conftest import PHONE, WIDE, OpenAs, axe_finds, ready
+from ui.pages import PAGES
+
+REPLIES: tuple[Reply | None, ...] = (accepted(), PASSING, HOPELESS, None)
+
+
+@pytest.fixture(scope="module")
+def console(
+    tmp_path_factory: pytest.TempPathFactory, migrated_sqlite: Path, sandbox_url: str, password_hash: str
+) -> Iterator[Console]:
+    """In demo mode, so that the demo's own pages are among them."""
+    folder = tmp_path_factory.mktemp("accessible")
+    with running_console(folder, migrated_sqlite, sandbox_url, password_hash, demo=True) as found:
+        yield found
+
+
+def one_of_each(console: Console, place: Place) -> dict[str, str]:
+    """A message sent, one that waits for its retry, one dead and one queued. Returns what paths name."""
+    runtime = console.runtime
+    with runtime.unit(place.owner, write=True) as unit:
+        phone_number_id = choices(unit)[0].phone_number_id
+        ids = [
+            intake.store(
+                unit, order(f"+491511236{index:04d}", phone_number_id=phone_number_id, queued=True)
+            ).answer.message_id
+            for index in range(len(REPLIES))
+        ]
+    with runtime.unit(WORKER, write=True) as unit:
+        claims = claim(unit, holder="test", in_flight={}, per_lane=100, in_all=100).claims
+    replies = dict(zip(ids, REPLIES, strict=True))
+    with runtime.unit(WORKER, write=True) as unit:
+        sent = mark_sending(unit, [one for one in claims if replies.get(one.message_id)], holder="test")
+    with runtime.unit(WORKER, write=True) as unit:
+        settling.settle(unit, [_result(one.message_id, one.attempt, replies) for one in sent])
+    return {"message_id": ids[2]}
+
+
+def _result(message_id: str, attempt: int, replies: dict[str, Reply | None]) -> Result:
+    reply = replies[message_id]
+    assert reply is not None
+    return Result(message_id, attempt, reply)
+
+
+def unreadable(page: Page) -> list[str]:
+    """What has too little contrast; a theme can break nothing else, and the other rules take seconds."""
+    found = page.evaluate("axe.run({runOnly: ['color-contrast']})")["violations"]
+    return [node["html"][:200] for each in found for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("path", [each.path for each in PAGES])
+def test_axe_finds_nothing(
+    open_as: OpenAs, console: Console, place: Place, path: str, size: tuple[int, int]
+) -> None:
+    known = one_of_each(console, place)
+    page = open_as(size=size)
+    page.goto(path.format(**known))
+    ready(page)
+    expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    assert axe_finds(page) == []
+    page.get_by_role("button", name="Dark mode").click()
+    expect(page.locator("html.dark")).to_have_count(1)
+    assert unreadable(page) == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_axe_finds_nothing_where_a_role_may_not_go(open_as: OpenAs, size: tuple[int, int]) -> None:
+    page = open_as(Role.VIEWER, size=size)
+    page.goto("/queue")
+    ready(page)
+    assert axe_finds(page) == []
