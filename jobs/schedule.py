@@ -35,8 +35,10 @@ class Schedule:
 def schedules(runtime: Runtime) -> list[Schedule]:
     """The one table of what happens when."""
     table = [
-        Schedule("sweep", 1.0, sweep),
-        Schedule("rescue", 2.0, rescue_all),
+        # Every clock does these two: after a crash the leader's lease would keep them waiting for longer than
+        # the work it left may wait. Done twice they do no harm.
+        Schedule("sweep", 1.0, sweep, by_leader=False),
+        Schedule("rescue", 2.0, rescue_all, by_leader=False),
         Schedule("heartbeat", BEAT_EVERY_S, beat),
     ]
     if runtime.settings.waypost_demo:

@@ -26,6 +26,8 @@ PHONE_FIELDS = (
 )
 TEMPLATE_FIELDS = "id,name,language,status,category,parameter_format,components"
 ERROR_TEXT_MAX = 500
+# httpx's transport lets some of aiohttp's own through, such as an answer that is no HTTP.
+_OF_THE_NETWORK = (httpx.HTTPError, aiohttp.ClientError, TimeoutError)
 _OF_A_SEND = {"Content-Type": "application/json", "Accept-Encoding": "gzip, deflate"}
 
 
@@ -101,7 +103,7 @@ class Graph:
                     await response.aread()
                 finally:
                     await response.aclose()
-        except (httpx.HTTPError, TimeoutError) as error:
+        except _OF_THE_NETWORK as error:
             return _no_answer(error)
         return _read_send(response)
 
@@ -131,7 +133,7 @@ class Graph:
         """Whether anything answers at Meta's address."""
         try:
             await self._call("/", token="")
-        except (httpx.HTTPError, TimeoutError):
+        except _OF_THE_NETWORK:
             return False
         return True
 
@@ -159,7 +161,7 @@ class Graph:
     async def _get(self, path: str, *, token: str, params: Mapping[str, str]) -> dict[str, Any]:
         try:
             response = await self._call(path, token=token, params=params)
-        except (httpx.HTTPError, TimeoutError) as error:
+        except _OF_THE_NETWORK as error:
             raise GraphError(_no_answer(error)) from None  # the cause may hold a token in its address
         answer = _json(response)
         if response.status_code != 200 or not isinstance(answer, dict):
@@ -239,7 +241,7 @@ def _read_error(response: httpx.Response, answer: Any) -> Reply:
     )
 
 
-def _no_answer(error: httpx.HTTPError | TimeoutError) -> Reply:
+def _no_answer(error: httpx.HTTPError | aiohttp.ClientError | TimeoutError) -> Reply:
     """Refused only where it is certain that nothing left us; anything else may have been taken.
 
     The transport reports every broken connection, also one that broke after the body was written, as a
@@ -251,6 +253,8 @@ def _no_answer(error: httpx.HTTPError | TimeoutError) -> Reply:
     )
     if nothing_left:
         return Reply(ReplyKind.REFUSED, word="connection_failed", detail="Could not connect to Meta.")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Reply(ReplyKind.UNKNOWN, word="bad_response", detail="What answered does not speak HTTP.")
     if isinstance(error, TimeoutError) or isinstance(cause, aiohttp.ServerTimeoutError):
         return Reply(ReplyKind.UNKNOWN, word="network_timeout", detail="Meta did not answer in time.")
     return Reply(

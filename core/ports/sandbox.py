@@ -1,5 +1,6 @@
 """The sandbox's controls, for the demo and its page. Nothing else in core knows that it is not Meta."""
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,7 +63,7 @@ class SandboxState:
 class SandboxRequest:
     """One send that it got. ``words``: what it says, or what fills its template. ``outcome`` is ``accepted``,
     ``refused``, or the kind of fault that hid the answer; ``wamid`` is None where it was
-    not accepted: an answer can be lost and the message not."""
+    not accepted: an answer can be lost and the message not. ``message_id`` is ours."""
 
     id: str
     at: datetime
@@ -74,6 +75,7 @@ class SandboxRequest:
     outcome: str
     code: int | None
     wamid: str | None
+    message_id: str | None
     body: dict[str, Any]
 
 
@@ -201,8 +203,14 @@ def _request(found: dict[str, Any]) -> SandboxRequest:
         outcome=found["outcome"],
         code=found["code"],
         wamid=found["wamid"],
+        message_id=_own_id(found["callback"]),
         body=found["body"],
     )
+
+
+def _own_id(callback: object) -> str | None:
+    """What the request carried as its name, where that is a message of ours and not somebody's text."""
+    return callback if isinstance(callback, str) and re.fullmatch(r"msg_[0-9a-z]+", callback) else None
 
 
 def _words(body: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from tests.crash.senders import Senders
 pytestmark = pytest.mark.crash
 
 SENDS_A_ROUND = 100
+WORKING_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 75.0
 TAKEN_BACK_WITHIN_S = GRAPH_TIMEOUT_S + 5.0
 ENDED = "('sent', 'delivered', 'read', 'failed', 'dead')"
@@ -65,7 +66,8 @@ def test_kills_at_random_moments_lose_nothing_and_mark_what_may_be_double(
     console.start()
     for number in range(rounds):
         senders.send(range(number * SENDS_A_ROUND, (number + 1) * SENDS_A_ROUND))
-        time.sleep(dice.uniform(0.2, 1.8))
+        _wait_for_work(console)
+        time.sleep(dice.uniform(0.0, 1.0))
         if number == 1:
             _delete_queue_file(console)
         if whole:
@@ -85,6 +87,14 @@ def test_kills_at_random_moments_lose_nothing_and_mark_what_may_be_double(
     assert _count(console, f"state NOT IN {ENDED}") == 0
     assert not stuck, "work of a dead process was not taken back in time"
     _check_duplicates(console)
+
+
+def _wait_for_work(console: Console) -> None:
+    """A worker is sending, so that the next kill hits something."""
+    deadline = time.monotonic() + WORKING_WITHIN_S
+    while not _count(console, f"state IN {ON_THE_WAY} AND lease_holder != 'direct'"):
+        assert time.monotonic() < deadline, "no worker took anything up"
+        time.sleep(0.02)
 
 
 def _drain(console: Console, senders: Senders, started: float) -> set[tuple[str, int]]:

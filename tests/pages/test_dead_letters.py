@@ -140,6 +140,20 @@ def test_the_drawer_says_what_happened_what_it_means_and_what_to_do(
     expect(page.get_by_role("button", name="+49 1511 2300001")).to_be_focused()
 
 
+def test_a_double_click_opens_one_drawer_with_one_letter(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    die(console, place)
+    signed_in.goto("/dead-letters")
+    ready(signed_in)
+    signed_in.get_by_role("button", name="+49 1511 2300001").dblclick()
+    shown = drawer(signed_in)
+    expect(shown.get_by_role("heading", name="Attempts")).to_be_visible()
+    die(console, place, to="+4915112300002")
+    expect(signed_in.get_by_role("button", name="1 new")).to_be_visible()
+    expect(shown.get_by_role("heading", level=2)).to_have_count(1)
+
+
 def test_links_of_other_pages_open_the_letter_too(signed_in: Page, console: Console, place: Place) -> None:
     letter_id = die(console, place)
     signed_in.goto(f"/dead-letters?open={letter_id}")

@@ -38,10 +38,8 @@ class LetterActions:
             return
         if (row.fails_again or row.may_duplicate) and not await self._insists(row):
             return
-        done = await self.page.write(lambda unit: commands.redrive(unit, row.id), done=REDRIVEN)
+        await self.page.write(lambda unit: commands.redrive(unit, row.id), done=REDRIVEN)
         await self.changed(row.id)
-        if done is None:
-            return
 
     async def edit(self, detail: LetterDetail) -> None:
         if not detail.row.can_edit or detail.payload is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 
 from nicegui import ui
 
@@ -19,7 +19,7 @@ from ui.pages.dead_letter_groups import code_word
 from ui.parts.badge import ERROR, LETTER, Tone, badge
 from ui.parts.button import button, link
 from ui.parts.callout import callout
-from ui.parts.drawer import Drawer, section
+from ui.parts.drawer import Drawer, Fill, section
 from ui.parts.facts import Value, facts
 from ui.parts.field import text_field
 from ui.parts.json_view import json_view
@@ -48,6 +48,18 @@ VERB = {
 FOCUSED_ROW = "document.activeElement?.closest('tr')?.querySelector('[data-row]')?.dataset.row ?? ''"
 
 
+class _InTurn(Drawer):
+    """Draws one at a time: two at once, a click and a live refresh, would each leave the other's behind."""
+
+    def __init__(self, page: PageContext, fill: Fill, **options: Any) -> None:
+        super().__init__(page, fill, **options)
+        self.turn = asyncio.Lock()
+
+    async def _draw(self, thing_id: str) -> None:
+        async with self.turn:
+            await super()._draw(thing_id)
+
+
 class LetterDrawer:
     """``changed()`` is awaited after something was done, to bring the list up to date."""
 
@@ -62,10 +74,10 @@ class LetterDrawer:
         self._page = page
         self._phones = phones
         self._list_changed = changed
-        self._drawing = asyncio.Lock()
         self._shown: LetterDetail | None = None
+        self._fresh: LetterDetail | None = None
         self._note: ui.input | ui.textarea | None = None
-        self._drawer = Drawer(
+        self._drawer: _InTurn = _InTurn(
             page,
             self._fill,
             name="id",
@@ -93,10 +105,13 @@ class LetterDrawer:
     async def refresh(self) -> None:
         """What is open is drawn anew when it has changed, and nobody is writing in it."""
         letter_id = self._drawer.open_id
-        if not letter_id or self._drawing.locked() or (self._note is not None and self._note.value):
+        if not letter_id or (self._note is not None and self._note.value):
             return
-        if await self._page.read(lambda unit: letter_detail(unit, letter_id)) != self._shown:
-            await self._drawer.redraw()
+        fresh = await self._page.read(lambda unit: letter_detail(unit, letter_id))
+        if fresh == self._shown or letter_id != self._drawer.open_id or self._drawer.turn.locked():
+            return
+        self._fresh = fresh  # so that drawing it waits for nothing, and nobody can close it meanwhile
+        await self._drawer.redraw()
 
     async def _changed(self, letter_id: str) -> None:
         if self._drawer.open_id == letter_id:
@@ -121,20 +136,21 @@ class LetterDrawer:
         await self._actions.discard(detail.row)
 
     async def _fill(self, letter_id: str) -> None:
-        async with self._drawing:
+        detail, self._fresh = self._fresh, None
+        if detail is None:
             detail = await self._page.read(lambda unit: letter_detail(unit, letter_id))
-            self._shown, self._note = detail, None
-            phone = self._phones.get(detail.row.phone_number_id)
-            with self._drawer.head(detail.row.to_pretty, f"From {phone.verified_name}" if phone else ""):
-                pass
-            with self._drawer.body():
-                self._draw_cause(detail)
-                self._draw_attempts(detail)
-                self._draw_message(detail, phone)
-                self._draw_payload(detail)
-                self._draw_actions(detail)
-            with self._drawer.foot():
-                self._draw_buttons(detail)
+        self._shown, self._note = detail, None
+        phone = self._phones.get(detail.row.phone_number_id)
+        with self._drawer.head(detail.row.to_pretty, f"From {phone.verified_name}" if phone else ""):
+            pass
+        with self._drawer.body():
+            self._draw_cause(detail)
+            self._draw_attempts(detail)
+            self._draw_message(detail, phone)
+            self._draw_payload(detail)
+            self._draw_actions(detail)
+        with self._drawer.foot():
+            self._draw_buttons(detail)
 
     def _draw_cause(self, detail: LetterDetail) -> None:
         row = detail.row

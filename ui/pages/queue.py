@@ -8,10 +8,10 @@ from ui.page import PageContext
 from ui.pages.queue_lanes import ASK_FROM, Lanes
 from ui.pages.queue_words import NOTHING, TABS, columns, going, queue_words, table_row, worker_words
 from ui.parts.button import button
-from ui.parts.callout import callout
 from ui.parts.card import card, heading
 from ui.parts.confirm import ask_reason, confirm
 from ui.parts.filters import Chips, Segment
+from ui.parts.icon import icon
 from ui.parts.stat import Stat, stats
 from ui.parts.still import Still
 from ui.parts.table import Rows, Table
@@ -48,13 +48,18 @@ class _Queue:
         self._page.live(self._refresh)
 
     def _draw_state(self) -> None:
-        with box("noworker", role="alert") as self._banner, callout("", tone="red"):
-            self._unseen = text("", tag="b")
-            self._unseen_detail = text("", "happened", tag="p")
-        with box("card wellness", role="status") as self._wellness:
+        with box("callout red") as self._banner:
+            icon("circle-alert")
+            with box("words"):
+                self._unseen = text("", tag="b")
+                self._unseen_detail = text("", "happened", tag="p")
+        with box("card wellness") as self._wellness:
             box("dot")
             self._sentence = text("", tag="b")
             self._detail = text("")
+        # Read aloud when they change: not the counts beside them, which always do.
+        self._unseen.props["role"] = "alert"
+        self._sentence.props["role"] = "status"
 
     def _draw_stats(self) -> None:
         self._ready = Stat("Ready", tone="blue", target="/queue?show=ready")
@@ -115,6 +120,7 @@ class _Queue:
 
     def _show_state(self, status: QueueStatus) -> None:
         self._banner.set_visibility(status.worker == "stopped")
+        self._wellness.set_visibility(status.state != "stopped")
         unseen, detail = worker_words(self._page, status)
         self._unseen.set_text(unseen)
         self._unseen_detail.set_text(detail)
@@ -133,8 +139,10 @@ class _Queue:
         self._in_flight.show(
             number(status.in_flight), "being sent now" if status.in_flight else "nothing on the wire"
         )
-        next_due = f"next {relative(status.next_due_at, now)}" if status.next_due_at else "nothing waits"
-        self._delayed.show(number(status.delayed), next_due)
+        due_at = status.next_due_at
+        self._delayed.show(
+            number(status.delayed), f"next {relative(due_at, now)}" if due_at else "nothing waits"
+        )
         self._held.show(number(status.held), "by a pause or a stop" if status.held else "nothing held")
         self._unknown.show(number(status.unknown), "wait for a person" if status.unknown else "none")
         self._dead.show(number(status.dead), "letters to look at" if status.dead else "no letters")

@@ -133,8 +133,6 @@ def queue_words(page: PageContext, status: QueueStatus) -> tuple[Tone, str, str]
         return "amber", f"{who} {hold_words(page, status.pause)}", waits
     if status.worker == "disabled":
         return "amber", "Not sending", "This deployment's worker for sending is switched off."
-    if status.state == "stopped":
-        return "red", "Not sending", "Messages wait until a worker runs again; none is lost."
     held = sum(1 for lane in status.lanes if lane.hold is not None)
     sent = f"{_messages(status.sent_last_minute)} taken by Meta in the last minute."
     if held:
@@ -146,10 +144,14 @@ def worker_words(page: PageContext, status: QueueStatus) -> tuple[str, str]:
     """*No worker seen for 2 min*, and what waits for it."""
     seen = status.worker_seen_at
     unseen = f"for {duration((page.now() - seen).total_seconds())}" if seen else "yet"
+    title = f"No worker seen {unseen}"
     if not status.due:
-        return f"No worker seen {unseen}", "Nothing is due. What comes in will wait for a worker."
+        return title, "Nothing is sent. Nothing is due either; what comes in waits for a worker."
     verb = "is" if status.due == 1 else "are"
-    return f"No worker seen {unseen}", f"{plural(status.due, 'due message')} {verb} waiting. None is lost."
+    return (
+        title,
+        f"{plural(status.due, 'due message')} {verb} waiting. They go when a worker runs; none is lost.",
+    )
 
 
 def going(count: int) -> str:

@@ -64,7 +64,8 @@ class _Form:
 
     async def ask(self) -> bool:
         answer = await self._dialog
-        self._dialog.delete()
+        if not self._dialog.is_deleted:  # as it is when the whole page was left
+            self._dialog.delete()
         return answer is True
 
     def _draw(self) -> None:

@@ -1,5 +1,8 @@
 """The newest requests that the sandbox got, and each in full."""
 
+from datetime import datetime
+from functools import partial
+
 from core.contacts.rules import pretty_number
 from core.errors import NotFound
 from core.monitoring.sandbox import NEWEST, SandboxView
@@ -8,6 +11,7 @@ from ui.format import number
 from ui.page import PageContext
 from ui.pages.sandbox_words import code_title, outcome_words
 from ui.parts.badge import badge
+from ui.parts.button import button
 from ui.parts.card import card, card_title
 from ui.parts.drawer import Drawer, section
 from ui.parts.facts import facts
@@ -86,19 +90,21 @@ class Requests:
                 if doubt:
                     badge((doubt.capitalize(), "grey"))
             with section("Request"):
-                facts(
-                    self._page,
-                    [
-                        ("From", self._names().get(request.phone_number_id, request.phone_number_id)),
-                        ("Template", request.template),
-                        ("Received", request.at),
-                        ("Answer", _answer(request)),
-                        ("wamid", request.wamid),
-                    ],
-                    mono=["wamid"],
-                )
+                facts(self._page, self._facts(request), mono=["wamid"])
             with box("sect", tag="section"):
                 json_view(request.body, title="Body")
+        if request.message_id is not None:
+            with self._drawer.foot():
+                button("Open the message", partial(self._leave_for, request.message_id), icon="arrow-right")
+
+    def _facts(self, request: SandboxRequest) -> list[tuple[str, str | datetime]]:
+        sender = self._names().get(request.phone_number_id, request.phone_number_id)
+        answer = None if request.code is None else f"{request.code}: {code_title(request.code)}"
+        lines = (("Template", request.template), ("Answer", answer), ("wamid", request.wamid))
+        return [("From", sender), ("Received", request.at), *((name, each) for name, each in lines if each)]
+
+    def _leave_for(self, message_id: str) -> None:
+        self._page.leave(f"/messages/{message_id}")
 
 
 def _row(page: PageContext, request: SandboxRequest, names: dict[str, str]) -> TableRow:
@@ -124,7 +130,3 @@ def _row(page: PageContext, request: SandboxRequest, names: dict[str, str]) -> T
 
 def _to(request: SandboxRequest) -> str:
     return pretty_number(request.to if request.to.startswith("+") else f"+{request.to}")
-
-
-def _answer(request: SandboxRequest) -> str | None:
-    return None if request.code is None else f"{request.code}: {code_title(request.code)}"

@@ -42,8 +42,9 @@ async def build(page: PageContext) -> None:
 class _Send:
     def __init__(self, page: PageContext, phones: list[PhoneChoice]) -> None:
         self._page = page
-        self._form = Form(page, phones, on_change=self._look, on_leave=self._leave_recipient)
+        self._form = Form(page, phones, on_change=self._follow, on_leave=self._leave_recipient)
         self._looks = 0
+        self._said = ""  # the refusal that stands at a field
 
     async def build(self) -> None:
         page = self._page
@@ -62,6 +63,10 @@ class _Send:
         page.live(self._answers.refresh)
         await self._look()
 
+    async def _follow(self) -> None:
+        self._said = ""
+        await self._look()
+
     async def _look(self) -> Preview | None:
         """What stands beside the form follows it. None when a later look overtook this one."""
         self._looks += 1
@@ -74,7 +79,8 @@ class _Send:
         if look != self._looks:
             return None
         is_finished = payload is not None and form.to and known.refusal_code not in UNFINISHED
-        self._would.show((known.refusal or "") if is_finished else "")
+        is_news = is_finished and known.refusal != self._said
+        self._would.show((known.refusal or "") if is_news else "")
         self._view.show(
             form.rendered,
             sender=phone.verified_name,
@@ -114,7 +120,8 @@ class _Send:
     def _refuse(self, refusal: DomainError) -> None:
         """Said at the field that it is about, else in place of an answer."""
         if self._form.object(refusal.code, refusal.sentence):
-            self._would.show("")  # once is enough
+            self._said = refusal.sentence  # once is enough
+            self._would.show("")
         else:
             wait_s = refusal.facts.get("retry_after_s")
             self._answers.refuse(refusal.sentence, f"It may go again in {wait_s} s." if wait_s else "")

@@ -51,6 +51,7 @@ class Form:
         self._templates: dict[str, TemplateChoice] = {}
         self._values: dict[str, dict[str, str]] = {}
         self._variables: dict[str, Any] = {}
+        self._pretty = ""
 
     async def draw(self, numbers: Sequence[MagicNumber]) -> None:
         await self._read_templates()
@@ -112,7 +113,8 @@ class Form:
         self._to.update()
 
     def write_recipient(self, pretty: str) -> None:
-        self._to.value = pretty
+        """The same number in other words, which changes nothing else."""
+        self._pretty = self._to.value = pretty
 
     def is_filled(self) -> bool:
         """Whether everything is given; what is missing is said at its field."""
@@ -199,6 +201,9 @@ class Form:
         await self._on_change()
 
     async def _typed(self, field: str) -> None:
+        if field == "to" and self._to.value == self._pretty:
+            return
+        self._pretty = ""
         problem(self._to if field == "to" else self._text, "")
         await self._on_change()
 

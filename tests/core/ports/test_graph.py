@@ -1,4 +1,4 @@
-"""Every way a call can go, against real sockets: what is certain is told apart from what nobody knows (Q6)."""
+"""Every way a call can go, against real sockets: certain is told apart from unknown (Q6)."""
 
 import asyncio
 import json
@@ -90,6 +90,7 @@ def error(code: Any, **more: Any) -> dict[str, Any]:
     return {"error": {"message": "(#1) No", "code": code, "fbtrace_id": "trace", **more}}
 
 
+USAGE = '{"1":[{"estimated_time_to_regain_access": %s}]}'
 TAKEN = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.A", "message_status": "accepted"}]}
 
 
@@ -117,7 +118,7 @@ TAKEN = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.A", "messag
         (reset, UNKNOWN, "connection_failed", None),
         (close, UNKNOWN, "connection_failed", None),
         (half, UNKNOWN, None, None),
-        (noise, UNKNOWN, None, None),
+        (noise, UNKNOWN, "bad_response", None),
     ],
 )
 def test_q6_every_answer_becomes_one_of_three_words(
@@ -160,11 +161,12 @@ def test_what_meta_says_of_a_failure_is_kept() -> None:
 @pytest.mark.parametrize(
     ("headers", "expected_s"),
     [
+        ({"x_business_use_case_usage": USAGE % 1, "retry_after": "90"}, 90.0),
+        ({"x_business_use_case_usage": USAGE % 3}, 180.0),
         ({"retry_after": "30"}, 30.0),
         ({"retry_after": "-5"}, 0.0),
         ({"retry_after": "soon"}, 0.0),
         ({"retry_after": "inf"}, 0.0),
-        ({"x_business_use_case_usage": '{"1":[{"estimated_time_to_regain_access": 3}]}'}, 180.0),
         ({"x_business_use_case_usage": "[[["}, 0.0),
         (
             {
