@@ -31,7 +31,7 @@ app = typer.Typer(
 keys = typer.Typer(help="Keys for the REST API.", no_args_is_help=True)
 app.add_typer(keys, name="api-key")
 
-Supervised = Annotated[bool, typer.Option("--supervised", hidden=True)]
+SupervisedBy = Annotated[int, typer.Option(hidden=True, help="Process id of the supervisor.")]
 
 
 @app.command()
@@ -53,12 +53,12 @@ def serve(
 
 
 @app.command()
-def web(supervised: Supervised = False) -> None:
+def web(supervised_by: SupervisedBy = 0) -> None:
     """The web process alone: pages, REST API and webhooks."""
     settings = _settings()
-    if not supervised:
+    if not supervised_by:
         _refuse_taken_port(settings)
-    _start_process(settings, supervised=supervised)
+    _start_process(settings, supervised_by=supervised_by)
     from ui.server import run_web
 
     with _runtime(settings) as runtime:
@@ -67,12 +67,12 @@ def web(supervised: Supervised = False) -> None:
 
 @app.command()
 def worker(
-    supervised: Supervised = False,
+    supervised_by: SupervisedBy = 0,
     with_clock: Annotated[bool, typer.Option("--with-clock", help="Run the clock in it too.")] = False,
 ) -> None:
     """A worker process alone: sends what is due."""
     settings = _settings()
-    _start_process(settings, supervised=supervised)
+    _start_process(settings, supervised_by=supervised_by)
     from jobs.worker import run_worker
 
     with _runtime(settings) as runtime:
@@ -80,10 +80,10 @@ def worker(
 
 
 @app.command()
-def clock(supervised: Supervised = False) -> None:
+def clock(supervised_by: SupervisedBy = 0) -> None:
     """A clock process alone: decides when. Of several, one leads."""
     settings = _settings()
-    _start_process(settings, supervised=supervised)
+    _start_process(settings, supervised_by=supervised_by)
     from jobs.clock import run_clock
 
     with _runtime(settings) as runtime:
@@ -98,13 +98,13 @@ def sandbox(
     statuses: Annotated[bool, typer.Option(help="Whether accepted messages get statuses.")] = True,
     answer_delay: Annotated[float, typer.Option(help="Seconds before it answers a send, at most.")] = 0.12,
     demo: Annotated[bool, typer.Option("--demo", help="With the demo's faults switched on.")] = False,
-    supervised: Supervised = False,
+    supervised_by: SupervisedBy = 0,
 ) -> None:
     """Meta's Graph API as a sandbox, for demo, development and tests. Webhooks are signed with
     WAYPOST_META_APP_SECRET."""
     settings = _settings()
-    if supervised:
-        _stop_with_parent()
+    if supervised_by:
+        _stop_with_parent(supervised_by)
     from core.sandbox.config import SandboxConfig
     from core.sandbox.server import serve as serve_sandbox
 
@@ -357,9 +357,9 @@ def _migrate(settings: Settings) -> None:
             database.dispose()
 
 
-def _start_process(settings: Settings, *, supervised: bool) -> None:
-    if supervised:
-        _stop_with_parent()  # its supervisor has migrated already
+def _start_process(settings: Settings, *, supervised_by: int) -> None:
+    if supervised_by:
+        _stop_with_parent(supervised_by)  # its supervisor has migrated already
     else:
         _migrate(settings)
 
@@ -370,10 +370,10 @@ def _refuse_taken_port(settings: Settings) -> None:
     Supervisor(settings, demo=False).refuse_taken_ports()
 
 
-def _stop_with_parent() -> None:
+def _stop_with_parent(supervisor: int) -> None:
     from jobs.supervisor import stop_with_parent
 
-    stop_with_parent()
+    stop_with_parent(supervisor)
 
 
 def _demo_environment() -> None:

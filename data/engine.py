@@ -45,7 +45,7 @@ def open_database(address: str) -> Database:
 
 
 def _sqlite(url: URL, *, write: bool) -> Engine:
-    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE)
+    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def tune(connection: DBAPIConnection, _record: Any) -> None:
@@ -78,5 +78,6 @@ def _postgres(url: URL, **options: Any) -> Engine:
         pool_size=POOL_SIZE,
         max_overflow=POOL_SIZE,
         pool_pre_ping=True,
+        hide_parameters=True,  # a log of a crash repeats no number and no text
         execution_options=options,
     )

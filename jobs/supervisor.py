@@ -39,9 +39,8 @@ def demo_environment() -> None:
     os.environ.setdefault("WAYPOST_RETRY_DELAYS", RETRY_DELAYS)
 
 
-def stop_with_parent() -> None:
-    """Ends this process when its supervisor is gone: a killed supervisor leaves no orphans."""
-    parent = os.getppid()
+def stop_with_parent(parent: int) -> None:
+    """Ends this process when its supervisor, of that process id, is gone: a killed one leaves no orphans."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -110,7 +109,8 @@ class Supervisor:
 
     def _start(self, command: list[str]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(MAIN), *command, "--supervised"], stdin=subprocess.DEVNULL
+            [sys.executable, str(MAIN), *command, "--supervised-by", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
         )
 
     def _announce(self, prepare: Prepare | None) -> None:

@@ -96,9 +96,17 @@ class Console:
 
 @contextmanager
 def running_console(
-    folder: Path, empty: Path, sandbox_url: str, password_hash: str, *, demo: bool = False
+    folder: Path,
+    empty: Path,
+    sandbox_url: str,
+    password_hash: str,
+    *,
+    demo: bool = False,
+    command: str = "web",
+    retry_delays: str = "",
 ) -> Iterator[Console]:
-    """``empty`` is a migrated database file; it is copied into ``folder``. ``demo``: with its pages."""
+    """``empty`` is a migrated database file; it is copied into ``folder``. ``demo``: with its pages.
+    ``command`` ``serve``: with worker and clock."""
     database_path = folder / "waypost.db"
     database_path.write_bytes(empty.read_bytes())
     key = Fernet.generate_key().decode()
@@ -114,10 +122,12 @@ def running_console(
         "WAYPOST_WEBHOOK_VERIFY_TOKEN": "test-verify-token",
         "WAYPOST_DEMO": str(demo).lower(),
     }
+    if retry_delays:
+        chosen["WAYPOST_RETRY_DELAYS"] = retry_delays
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAYPOST_")}
     log = (folder / "web.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), "web"],
+        [sys.executable, str(ROOT / "main.py"), command],
         cwd=folder,
         env=inherited | chosen,
         stdout=log,

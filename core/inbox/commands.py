@@ -20,7 +20,8 @@ def take_in(unit: Unit, envelope: Any) -> int:
     """
     applied = 0
     for updates in read_updates(envelope):
-        phone = unit.session.get(Phone, updates.phone_number_id)
+        # One webhook of a phone at a time: of two that bring the same message, the second must see it.
+        phone = unit.session.get(Phone, updates.phone_number_id, with_for_update={"key_share": True})
         if phone is None:
             continue
         if updates.messages:  # Meta may deliver one message twice at once; one phone's are taken in turns

@@ -6,11 +6,11 @@ from datetime import datetime
 from sqlmodel import col, or_, select
 
 from core.billing.plans import plans_in_force
-from core.lanes.rules import limit_per_second
+from core.lanes.rules import Throughput, limit_per_second, measure
 from core.unit import Unit
 from data.enums import HoldCause, HoldScope, PlanName
 from data.people import ApiKey, User, Workspace
-from data.sending import Hold, Phone
+from data.sending import Hold, Lane, Phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +76,10 @@ def lane_limit(unit: Unit, phone: Phone) -> tuple[int, PlanName]:
         raise LookupError(phone.workspace_id)
     plan = plans_in_force(unit.session, at=unit.now)[workspace.plan]
     return limit_per_second(plan_limit=plan.messages_per_second, level=phone.throughput_level), workspace.plan
+
+
+def throughput(unit: Unit, phone: Phone) -> Throughput:
+    """The pace of the phone now."""
+    lane = unit.session.get_one(Lane, phone.id)
+    limit, _ = lane_limit(unit, phone)
+    return measure(lane.slots, limit=limit, now=unit.now)

@@ -62,8 +62,8 @@ class SandboxState:
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
     """One send that it got. ``words``: what it says, or what fills its template. ``outcome`` is ``accepted``,
-    ``refused``, or the kind of fault that hid the answer; ``wamid`` is None where it was
-    not accepted: an answer can be lost and the message not. ``message_id`` is ours."""
+    ``refused``, or the kind of fault that hid the answer; ``wamid`` is None where it was not accepted: an
+    answer can be lost and the message not. ``message_id`` is ours."""
 
     id: str
     at: datetime

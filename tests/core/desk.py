@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -14,6 +14,7 @@ from core.messaging import intake, settling
 from core.messaging.claiming import Claim, Taken, claim, mark_sending
 from core.messaging.requests import SendRequest, template_payload, text_payload
 from core.messaging.settling import Result, Settled
+from core.ports.clock import FrozenClock
 from core.ports.graph import Reply, ReplyKind
 from core.runtime import Runtime
 from core.unit import Identity
@@ -69,7 +70,7 @@ class Desk:
         ids = []
         with self.runtime.unit(self.place.owner, write=True) as unit:
             for index in range(first, first + count):
-                unit.now = self.runtime.clock.advance(0.000001)  # type: ignore[attr-defined]
+                unit.now = self._a_moment_later(unit.now)
                 one = request or order(number(index), queued=True, **options)
                 ids.append(intake.store(unit, replace(one, queued=True)).answer.message_id)
         return ids
@@ -126,6 +127,11 @@ class Desk:
         """Takes in one webhook."""
         with self.runtime.unit(META, write=True) as unit:
             return take_in(unit, envelope)
+
+    def _a_moment_later(self, now: datetime) -> datetime:
+        clock = self.runtime.clock
+        moment = timedelta(microseconds=1)
+        return clock.advance(0.000001) if isinstance(clock, FrozenClock) else now + moment
 
     @property
     def now(self) -> datetime:

@@ -38,7 +38,6 @@ def test_foreign_keys_hold(database: Database) -> None:
     orphan = "INSERT INTO lane (phone_number_id, workspace_id, slots) VALUES ('1', 'ws_none', :slots)"
     with database.write.connect() as connection, pytest.raises(DBAPIError, match=r"(?i)foreign key"):
         connection.execute(text(orphan), {"slots": b""})
-        connection.commit()
 
 
 def test_writers_that_read_first_lose_no_update(database: Database) -> None:

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from core.dead_letters import commands, queries
 from core.dead_letters.queries import LetterDetail, LetterFilter, LetterRow
+from core.errors import Malformed
 from data.enums import LetterState
 from ui.api.messages import Limit, Since, Text, Until, attempt_json, check_range
 from ui.api.route import ApiRoute, identity_of, needs, runtime_of
@@ -123,6 +124,8 @@ def restore(request: Request, letter_id: str) -> dict[str, Any]:
 @needs("dead_letters.annotate")
 def change(request: Request, letter_id: str, body: LetterChangeBody) -> dict[str, Any]:
     """Adds a note, or puts someone in charge."""
+    if body.note is None and body.assignee_id is None:
+        raise Malformed.field("note", "give a note, or an assigneeId")
     with runtime_of(request).unit(identity_of(request), write=True) as unit:
         commands.annotate(unit, letter_id, note=body.note, assignee_id=body.assignee_id)
     return get_letter(request, letter_id)

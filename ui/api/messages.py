@@ -10,8 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BeforeValidator
 
 from core.errors import Conflict, DomainError, Impossible, Malformed, PlanLimit
-from core.lanes.queries import lane_limit
-from core.lanes.rules import measure
+from core.lanes.queries import throughput
 from core.messaging import queries
 from core.messaging.commands import settle_unknown
 from core.messaging.intake import body_hash
@@ -22,7 +21,6 @@ from core.phones.queries import sender
 from core.runtime import Runtime
 from core.unit import Identity
 from data.enums import Direction
-from data.sending import Lane
 from ui.api.errors import domain_response
 from ui.api.route import ApiRoute, identity_of, needs, runtime_of
 from ui.api.shapes import (
@@ -153,12 +151,9 @@ def _pace(runtime: Runtime, identity: Identity, phone_number_id: str | None) -> 
     """The headers of an answer that took no slot. Empty while no phone is known: two, and none is named."""
     with runtime.unit(identity) as unit:
         try:
-            phone = sender(unit, phone_number_id)
+            return throughput_headers(throughput(unit, sender(unit, phone_number_id)))
         except DomainError:
             return {}
-        lane = unit.session.get_one(Lane, phone.id)
-        limit, _ = lane_limit(unit, phone)
-        return throughput_headers(measure(lane.slots, limit=limit, now=unit.now))
 
 
 def check_range(since: datetime | None, until: datetime | None) -> None:

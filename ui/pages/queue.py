@@ -46,6 +46,8 @@ class _Queue:
         self._explain_nothing()
         await self._table.show()
         self._page.live(self._refresh)
+        if self._may_pause:
+            self._page.command("Pause or resume the queue", self._do_either, icon="pause", key="p")
 
     def _draw_state(self) -> None:
         with box("callout red") as self._banner:
@@ -179,6 +181,9 @@ class _Queue:
                 "Other phones may have something: clear the filter.",
             )
         self._table.explain_nothing(title, about)
+
+    async def _do_either(self) -> None:
+        await (self._do_pause() if self._status.pause is None else self._do_resume())
 
     async def _do_pause(self) -> None:
         reason = await ask_reason(

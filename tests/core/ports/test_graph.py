@@ -69,10 +69,15 @@ async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 def send_to(handler: Handler, *, timeout_s: float = 2.0) -> Reply:
     async def whole() -> Reply:
+        serving = []
+
         async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            serving.append(asyncio.current_task())
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 await handler(reader, writer)
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
         server = await asyncio.start_server(once, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
@@ -81,7 +86,9 @@ def send_to(handler: Handler, *, timeout_s: float = 2.0) -> Reply:
             return await graph.send(phone_number_id="1", token="t", body={"to": "+49"})
         finally:
             await graph.close()
+            await asyncio.gather(*(task for task in serving if task is not None))
             server.close()
+            await server.wait_closed()
 
     return asyncio.run(whole())
 
