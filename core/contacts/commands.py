@@ -14,7 +14,7 @@ _FIND = select(Contact).where(
 )
 _ADD = text(
     "INSERT INTO contact (id, workspace_id, wa_id, name, created_at) "
-    "VALUES (:id, :workspace_id, :wa_id, :name, :now) ON CONFLICT DO NOTHING"
+    "VALUES (:id, :workspace_id, :wa_id, :name, :created_at) ON CONFLICT DO NOTHING"
 )
 
 
@@ -31,14 +31,10 @@ def find_or_add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None =
 
 def add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None = None) -> Contact:
     """The workspace has that contact: a new one, or the one that another process was first to add."""
-    new = {
-        "id": unit.new_id("con"),
-        "workspace_id": workspace_id,
-        "wa_id": wa_id,
-        "name": name,
-        "now": to_micros(unit.now),
-    }
-    unit.session.connection().execute(_ADD, new)
+    new = {"id": unit.new_id("con"), "workspace_id": workspace_id, "wa_id": wa_id, "name": name}
+    added = unit.session.connection().execute(_ADD, {**new, "created_at": to_micros(unit.now)})
+    if added.rowcount:
+        return Contact(**new, created_at=unit.now)
     contact = find(unit, workspace_id=workspace_id, wa_id=wa_id)
     if contact is None:
         raise LookupError(f"contact {wa_id}")

@@ -1,5 +1,5 @@
-"""``python tests/bench/run.py``: the figures of docs/benchmarks.md, as one table. ``--quick``: fewer messages,
-fewer rounds, and nothing is written.
+"""``python tests/bench/run.py``: the figures of docs/benchmarks.md, as one table. ``--quick``: less of
+everything, and nothing is written.
 
 Ours and bare take turns within one run: what else the machine does meets both, so the ratios hold where the
 rates do not.
@@ -133,29 +133,32 @@ def table(figures: list[Figure]) -> str:
 
 
 def report(figures: list[Figure], size: Size) -> str:
+    machine = (
+        f"{os.cpu_count()} cores ({platform.machine()}), {platform.system()}, "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} with `synchronous=FULL`"
+    )
     return f"""# Benchmarks
 
-What `make bench` measured on {datetime.now(UTC):%d %B %Y}: {os.cpu_count()} cores ({platform.machine()}), \
-{platform.system()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version} with \
-`synchronous=FULL`. It overwrites this page.
+What `make bench` measured on {datetime.now(UTC):%d %B %Y}: {machine}. It overwrites this page.
 
 {table(figures)}
 
-Rates are medians of {size.rounds} rounds. Ours and bare take turns, and the ratio is the median of the rounds' \
-ratios: it holds on a busy machine, the rates do not.
+Rates are medians of {size.rounds} rounds. Ours and bare take turns, and the ratio is the median of the
+rounds' ratios: it holds on a busy machine, the rates do not.
 
 ## What is compared with what
 
-- **Drain**: a worker process as `serve` runs it, with clock and queue, over a backlog that is due; {PER_PHONE} \
-sends in flight for a phone, {IN_FLIGHT} in all, the phones' throughput lifted. *Bare* is a loop that keeps \
-{IN_FLIGHT} requests of the same size in flight with the same HTTP client and transport, against the same \
-server, and stores nothing. The rate counts from the first claim to the last settling, by the worker's own stamps.
-- **Direct sends**: the web process as `serve` runs it, throughput lifted; every send is authorised, checked, \
-stored, sent, settled and answered. *Bare* is a FastAPI route of one process that forwards each request with the \
-same HTTP client and stores nothing.
-- **Meta** is a server of its own process that answers every request at once and does nothing else.
-- **Failing in passing**: that share of all tries is refused with Meta's 131016, tries of retries included; the \
-ladder is {SHORT_LADDER} seconds. Five tries fail together for {FAILING_SHARE**5:.2%} of the messages.
+- **Drain**: a worker process as `serve` runs it, with clock and queue, over a backlog that is due;
+  {PER_PHONE} sends in flight for a phone, {IN_FLIGHT} in all, the phones' throughput lifted. *Bare* is a loop
+  that keeps {IN_FLIGHT} requests of the same size in flight with the same HTTP client and transport, against
+  the same server, and stores nothing. The rate counts from the first claim to the last settling, by the
+  worker's own stamps.
+- **Direct sends**: the web process as `serve` runs it, throughput lifted; every send is authorised, checked,
+  stored, sent, settled and answered. *Bare* is a FastAPI route of one process that forwards each request
+  with the same HTTP client and stores nothing.
+- **Meta** is a server in a process of its own that answers every request at once and does nothing else.
+- **Failing in passing**: that share of all tries is refused with Meta's 131016, tries of retries included;
+  the ladder is {SHORT_LADDER} seconds. Five tries in a row fail for {FAILING_SHARE**5:.2%} of the messages.
 - **Memory** is the resident set of one process.
 """
 

@@ -124,7 +124,7 @@ class StoryView:
             callout(
                 f"{row.error_title} ({row.error_code.removeprefix('meta_')})",
                 detail.error_meaning or "",
-                advice=detail.advice or "",
+                advice=(detail.advice or "") if row.status != "unknown" else "",  # it speaks of retries
                 tone="red" if tone == "red" else "amber",
             )
 

@@ -3,10 +3,10 @@
 from core.lanes import commands
 from core.messaging.queries import QueueStatus, queue_status
 from core.messaging.waiting import WaitingFilter, Waits, waiting_messages
-from ui.format import duration, number, relative
+from ui.format import duration, number
 from ui.page import PageContext
 from ui.pages.queue_lanes import ASK_FROM, Lanes
-from ui.pages.queue_words import NOTHING, TABS, columns, going, queue_words, table_row, worker_words
+from ui.pages.queue_words import NOTHING, TABS, columns, going, queue_words, soon, table_row, worker_words
 from ui.parts.button import button
 from ui.parts.card import card, heading
 from ui.parts.confirm import ask_reason, confirm
@@ -16,6 +16,8 @@ from ui.parts.stat import Stat, stats
 from ui.parts.still import Still
 from ui.parts.table import Rows, Table
 from ui.parts.text import box, text
+
+TONES = {"tone-green", "tone-amber"}
 
 
 async def build(page: PageContext) -> None:
@@ -127,7 +129,7 @@ class _Queue:
         self._unseen.set_text(unseen)
         self._unseen_detail.set_text(detail)
         tone, sentence, detail = queue_words(self._page, status)
-        self._wellness.classes(replace=f"card wellness tone-{tone}")
+        self._wellness.classes(add=f"tone-{tone}", remove=" ".join(TONES - {f"tone-{tone}"}))
         self._sentence.set_text(f"{sentence}.")
         self._detail.set_text(detail)
         if self._may_pause:
@@ -142,9 +144,7 @@ class _Queue:
             number(status.in_flight), "being sent now" if status.in_flight else "nothing on the wire"
         )
         due_at = status.next_due_at
-        self._delayed.show(
-            number(status.delayed), f"next {relative(due_at, now)}" if due_at else "nothing waits"
-        )
+        self._delayed.show(number(status.delayed), f"next {soon(due_at, now)}" if due_at else "nothing waits")
         self._held.show(number(status.held), "by a pause or a stop" if status.held else "nothing held")
         self._unknown.show(number(status.unknown), "wait for a person" if status.unknown else "none")
         self._dead.show(number(status.dead), "letters to look at" if status.dead else "no letters")

@@ -8,7 +8,7 @@ from core.messaging.queries import LaneStatus, QueueStatus
 from data.enums import HoldCause
 from ui.format import number, relative
 from ui.page import PageContext
-from ui.pages.queue_words import going, hold_words, lane_word
+from ui.pages.queue_words import going, hold_words, lane_word, soon
 from ui.parts.button import button, link_button
 from ui.parts.confirm import ask_reason, confirm
 from ui.parts.text import Text, box, text
@@ -119,7 +119,7 @@ class _Card:
         if lane.oldest_ready_at is not None:
             return f"Oldest due {relative(lane.oldest_ready_at, now)}"
         if lane.next_due_at is not None:
-            return f"Next {relative(lane.next_due_at, now)}"
+            return f"Next {soon(lane.next_due_at, now)}"
         return "Nothing waits"
 
     def _draw_gauge(self) -> None:

@@ -159,6 +159,11 @@ def going(count: int) -> str:
     return f"{_messages(count)} will go." if count else "Nothing waits at the moment."
 
 
+def soon(due_at: datetime, now: datetime) -> str:
+    """*in 12 s*, or *in a moment* where that is less than a person could read."""
+    return relative(due_at, now) if (due_at - now).total_seconds() >= 2 else "in a moment"
+
+
 def _messages(count: int) -> str:
     return plural(count, "message")
 

@@ -83,7 +83,7 @@ class _Sandbox:
             with box("art"):
                 icon("cloud-off")
             text("The sandbox does not answer", tag="h2")
-            text("It runs while Waypost is started with --demo. Messages wait for it; none is lost.", tag="p")
+            text("It runs while Waypost is started with --demo. No message is lost.", tag="p")
             button("Look again", self._look_again, icon="refresh-cw")
         self._failure.set_visibility(False)
 

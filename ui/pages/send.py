@@ -98,6 +98,7 @@ class _Send:
             return
         if known.to_pretty is not None:
             self._form.write_recipient(known.to_pretty)
+            self._form.show_recipient(known.contact_name or "")
         elif known.refusal is not None and known.refusal_code is not None:
             self._form.object(known.refusal_code, known.refusal)
 
