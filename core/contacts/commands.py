@@ -31,10 +31,21 @@ def find_or_add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None =
 
 def add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None = None) -> Contact:
     """The workspace has that contact: a new one, or the one that another process was first to add."""
-    new = {"id": unit.new_id("con"), "workspace_id": workspace_id, "wa_id": wa_id, "name": name}
-    added = unit.session.connection().execute(_ADD, {**new, "created_at": to_micros(unit.now)})
+    new = Contact(
+        id=unit.new_id("con"), workspace_id=workspace_id, wa_id=wa_id, name=name, created_at=unit.now
+    )
+    added = unit.session.connection().execute(
+        _ADD,
+        {
+            "id": new.id,
+            "workspace_id": workspace_id,
+            "wa_id": wa_id,
+            "name": name,
+            "created_at": to_micros(unit.now),
+        },
+    )
     if added.rowcount:
-        return Contact(**new, created_at=unit.now)
+        return new
     contact = find(unit, workspace_id=workspace_id, wa_id=wa_id)
     if contact is None:
         raise LookupError(f"contact {wa_id}")

@@ -33,6 +33,7 @@ class Console:
         self.url = f"http://127.0.0.1:{self.port}"
         self.sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
         self._serve: subprocess.Popen[bytes] | None = None
+        self._worker = 0
         self._environment = {
             "PATH": os.environ["PATH"],
             "WAYPOST_PORT": str(self.port),
@@ -43,8 +44,8 @@ class Console:
             "WAYPOST_WEBHOOK_VERIFY_TOKEN": "crash-verify",
         }
 
-    def start(self) -> float:
-        """Started, and healthy: every process of it beats. Returns the moment, by the monotonic clock."""
+    def start(self) -> None:
+        """Started; it answers, and its worker is at work."""
         self._serve = self._popen("serve")
         deadline = time.monotonic() + HEALTHY_WITHIN_S
         while not _is_healthy(self.url):
@@ -52,7 +53,7 @@ class Console:
             assert time.monotonic() < deadline, "serve did not become healthy"
             time.sleep(LOOK_EVERY_S)
         self.up.set()
-        return time.monotonic()
+        self.wait_for_worker()
 
     def kill(self) -> None:
         """SIGKILL to the whole process group, at once."""
@@ -65,13 +66,29 @@ class Console:
             _wait_until_gone(child)
 
     def kill_worker(self) -> None:
-        """SIGKILL to the worker alone, as soon as there is one. Its supervisor starts another."""
+        """SIGKILL to the worker alone. Its supervisor starts another."""
+        os.kill(self._worker, signal.SIGKILL)
+        _wait_until_gone(self._worker)
+        self.wait_for_worker()
+
+    def wait_for_worker(self) -> None:
+        """The worker of this moment beats, so it works."""
         deadline = time.monotonic() + HEALTHY_WITHIN_S
-        while not (workers := [child for child in self._children() if _is_worker(child)]):
-            assert time.monotonic() < deadline, "no worker was started again"
+        while True:
+            assert time.monotonic() < deadline, "no worker came to work"
+            for child in self._children():
+                if _is_worker(child) and self.rows(f"SELECT 1 FROM heartbeat WHERE holder LIKE '%:{child}'"):
+                    self._worker = child
+                    return
             time.sleep(LOOK_EVERY_S)
-        os.kill(workers[0], signal.SIGKILL)
-        _wait_until_gone(workers[0])
+
+    def wait_until_sending(self) -> None:
+        """The worker of this moment has something on the wire, so that a kill hits something."""
+        deadline = time.monotonic() + HEALTHY_WITHIN_S
+        held = f"SELECT 1 FROM message WHERE state = 'sending' AND lease_holder LIKE '%:{self._worker}'"
+        while not self.rows(held):
+            assert time.monotonic() < deadline, "the worker took nothing up"
+            time.sleep(LOOK_EVERY_S / 2)
 
     def _children(self) -> list[int]:
         assert self._serve is not None

@@ -14,7 +14,6 @@ from tests.crash.senders import Senders
 pytestmark = pytest.mark.crash
 
 SENDS_A_ROUND = 100
-WORKING_WITHIN_S = 30.0
 DRAINED_WITHIN_S = 75.0
 TAKEN_BACK_WITHIN_S = GRAPH_TIMEOUT_S + 5.0
 ENDED = "('sent', 'delivered', 'read', 'failed', 'dead')"
@@ -62,21 +61,19 @@ def test_kills_at_random_moments_lose_nothing_and_mark_what_may_be_double(
     console: Console, senders: Senders, seed: int, rounds: int, whole: bool
 ) -> None:
     dice = random.Random(seed)
-    started = 0.0
     console.start()
     for number in range(rounds):
         senders.send(range(number * SENDS_A_ROUND, (number + 1) * SENDS_A_ROUND))
-        _wait_for_work(console)
-        time.sleep(dice.uniform(0.0, 1.0))
+        console.wait_until_sending()
+        time.sleep(dice.uniform(0.0, 0.8))
         if number == 1:
             _delete_queue_file(console)
         if whole:
             console.kill()
-            started = console.start()
+            console.start()
         else:
             console.kill_worker()
-            started = time.monotonic()
-    stuck = _drain(console, senders, started)
+    stuck = _drain(console, senders)
 
     assert not senders.refused
     assert all(len(ids) == 1 for ids in senders.ids.values()), "a key was answered with two messages"
@@ -89,17 +86,10 @@ def test_kills_at_random_moments_lose_nothing_and_mark_what_may_be_double(
     _check_duplicates(console)
 
 
-def _wait_for_work(console: Console) -> None:
-    """A worker is sending, so that the next kill hits something."""
-    deadline = time.monotonic() + WORKING_WITHIN_S
-    while not _count(console, f"state IN {ON_THE_WAY} AND lease_holder != 'direct'"):
-        assert time.monotonic() < deadline, "no worker took anything up"
-        time.sleep(0.02)
-
-
-def _drain(console: Console, senders: Senders, started: float) -> set[tuple[str, int]]:
+def _drain(console: Console, senders: Senders) -> set[tuple[str, int]]:
     """Waits until every send is answered and every message has ended. Returns the attempts that a killed
     process had under way and that still were when they should have been taken back."""
+    started = time.monotonic()
     senders.finish()
     under_way = _on_the_way(console)
     stuck: set[tuple[str, int]] | None = None

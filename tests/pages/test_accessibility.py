@@ -76,7 +76,8 @@ def test_axe_finds_nothing(
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     assert axe_finds(page) == []
     page.get_by_role("button", name="Dark mode").click()
-    expect(page.locator("html.dark")).to_have_count(1)
+    expect(page.locator("html.dark body.body--dark")).to_have_count(1)
+    page.wait_for_function("document.getAnimations().every((each) => each.playState !== 'running')")
     assert unreadable(page) == []
 
 

@@ -139,6 +139,7 @@ def test_a_missing_worker_is_told_with_what_waits(signed_in: Page, console: Cons
     page = opened(signed_in)
     expect(page.get_by_role("alert")).to_contain_text("No worker seen for 2 min")
     expect(page.get_by_text("3 due messages are waiting.")).to_be_visible()
+    expect(page.get_by_text("Running.")).to_be_hidden()
     console.beat()
     expect(page.get_by_role("alert")).to_be_hidden()
 

@@ -1,8 +1,7 @@
 """One dead letter in full: what happened, what it means, what to do."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Literal
 
 from nicegui import ui
 
@@ -19,7 +18,7 @@ from ui.pages.dead_letter_groups import code_word
 from ui.parts.badge import ERROR, LETTER, Tone, badge
 from ui.parts.button import button, link
 from ui.parts.callout import callout
-from ui.parts.drawer import Drawer, Fill, section
+from ui.parts.drawer import Drawer, section
 from ui.parts.facts import Value, facts
 from ui.parts.field import text_field
 from ui.parts.json_view import json_view
@@ -48,18 +47,6 @@ VERB = {
 FOCUSED_ROW = "document.activeElement?.closest('tr')?.querySelector('[data-row]')?.dataset.row ?? ''"
 
 
-class _InTurn(Drawer):
-    """Draws one at a time: two at once, a click and a live refresh, would each leave the other's behind."""
-
-    def __init__(self, page: PageContext, fill: Fill, **options: Any) -> None:
-        super().__init__(page, fill, **options)
-        self.turn = asyncio.Lock()
-
-    async def _draw(self, thing_id: str) -> None:
-        async with self.turn:
-            await super()._draw(thing_id)
-
-
 class LetterDrawer:
     """``changed()`` is awaited after something was done, to bring the list up to date."""
 
@@ -77,7 +64,7 @@ class LetterDrawer:
         self._shown: LetterDetail | None = None
         self._fresh: LetterDetail | None = None
         self._note: ui.input | ui.textarea | None = None
-        self._drawer: _InTurn = _InTurn(
+        self._drawer: Drawer = Drawer(
             page,
             self._fill,
             name="id",
@@ -108,7 +95,7 @@ class LetterDrawer:
         if not letter_id or (self._note is not None and self._note.value):
             return
         fresh = await self._page.read(lambda unit: letter_detail(unit, letter_id))
-        if fresh == self._shown or letter_id != self._drawer.open_id or self._drawer.turn.locked():
+        if fresh == self._shown or letter_id != self._drawer.open_id or self._drawer.is_drawing:
             return
         self._fresh = fresh  # so that drawing it waits for nothing, and nobody can close it meanwhile
         await self._drawer.redraw()

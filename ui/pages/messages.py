@@ -54,9 +54,7 @@ class _Messages:
         page.live(self._refresh)
         with heading(page, "Everything sent and received, newest first."):
             if page.can("messages.send"):
-                button(
-                    "Send a message", lambda: page.leave("/send"), icon="send", kind="pri", collapses=True
-                )
+                button("Send a message", lambda: page.leave("/send"), icon="send", kind="pri", collapses=True)
                 page.command("Send a message", lambda: page.leave("/send"), icon="send", key="n")
         with card("tablecard messages", label="Messages"):
             self._draw_filters()

@@ -79,7 +79,7 @@ class _Card:
             with box("lanehead"):
                 with box("name"):
                     name = link_button(lane.verified_name, lambda: chosen(lane.phone_number_id))
-                    name.props["title"] = "Show its messages"
+                    name.props["title"] = f"{lane.verified_name}: show its messages"
                     text(lane.display_number, "num")
                 self._word = text("", "badge")
             with box("counts", tag="dl"):

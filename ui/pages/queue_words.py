@@ -103,12 +103,12 @@ def state_words(
         return word, "Waits for its template"
     if row.next_attempt_at is None or row.next_attempt_at <= now:
         return word, "Waits for its turn"
-    soon = _soon(row.next_attempt_at, now)
+    at = _calmly(row.next_attempt_at, now)
     if row.waiting_for is WaitingFor.THROUGHPUT:
-        return word, f"Rate limit: again {soon}"
+        return word, f"Rate limit: again {at}"
     if row.waiting_for is WaitingFor.RUNG and row.rung:
-        return word, f"Retry {row.rung} of {row.rungs} {soon}"
-    return word, f"Tried {'again ' if row.attempts else ''}{soon}"
+        return word, f"Retry {row.rung} of {row.rungs} {at}"
+    return word, f"Tried {'again ' if row.attempts else ''}{at}"
 
 
 def lane_word(lane: LaneStatus, pause: HoldView | None) -> Word:
@@ -168,6 +168,6 @@ def _messages(count: int) -> str:
     return plural(count, "message")
 
 
-def _soon(due_at: datetime, now: datetime) -> str:
+def _calmly(due_at: datetime, now: datetime) -> str:
     """Changes once a minute at most, so that a list of them rests; beside it the browser counts seconds."""
     return relative(due_at, now) if (due_at - now).total_seconds() >= 60 else "within a minute"

@@ -44,6 +44,7 @@ class _Send:
         self._page = page
         self._form = Form(page, phones, on_change=self._follow, on_leave=self._leave_recipient)
         self._looks = 0
+        self._has_left = False  # the field of the recipient, since the last look
         self._said = ""  # the refusal that stands at a field
 
     async def build(self) -> None:
@@ -67,8 +68,8 @@ class _Send:
         self._said = ""
         await self._look()
 
-    async def _look(self) -> Preview | None:
-        """What stands beside the form follows it. None when a later look overtook this one."""
+    async def _look(self) -> None:
+        """What stands beside the form follows it; a look that a later one overtook shows nothing."""
         self._looks += 1
         look, form, payload = self._looks, self._form, self._form.payload
         phone = form.phone
@@ -77,7 +78,7 @@ class _Send:
             lambda unit: preview(unit, asked, phone_number_id=phone.phone_number_id)
         )
         if look != self._looks:
-            return None
+            return
         is_finished = payload is not None and form.to and known.refusal_code not in UNFINISHED
         is_news = is_finished and known.refusal != self._said
         self._would.show((known.refusal or "") if is_news else "")
@@ -87,20 +88,24 @@ class _Send:
             known=known if form.to else None,
             body=known.body if payload else None,
         )
-        pretty = known.to_pretty if known.to_pretty != form.to else None
-        form.show_recipient(", ".join(filter(None, (pretty, known.contact_name))))
-        return known
+        self._show_recipient(known)
 
     async def _leave_recipient(self) -> None:
-        """A number is written the way its country does; what is none is said to be none."""
-        known = await self._look()
-        if known is None or not self._form.to:
-            return
-        if known.to_pretty is not None:
-            self._form.write_recipient(known.to_pretty)
-            self._form.show_recipient(known.contact_name or "")
-        elif known.refusal is not None and known.refusal_code is not None:
-            self._form.object(known.refusal_code, known.refusal)
+        self._has_left = True
+        await self._look()
+
+    def _show_recipient(self, known: Preview) -> None:
+        """Who it is. Once the field is left, a number is written as its country does, and what is none is
+        said to be none."""
+        form = self._form
+        if self._has_left and form.to:
+            if known.to_pretty is not None:
+                form.write_recipient(known.to_pretty)
+            elif known.refusal is not None and known.refusal_code is not None:
+                form.object(known.refusal_code, known.refusal)
+        self._has_left = False
+        pretty = known.to_pretty if known.to_pretty != form.to else None
+        form.show_recipient(", ".join(filter(None, (pretty, known.contact_name))))
 
     async def _send(self) -> None:
         """What was typed stays, for the next one."""

@@ -33,7 +33,7 @@ LETTER: dict[LetterState, Word] = {
 }
 ERROR: dict[ErrorClass, Word] = {
     ErrorClass.RETRY: ("Can pass", "blue"),
-    ErrorClass.WAIT: ("Rate limit", "blue"),
+    ErrorClass.WAIT: ("Must wait", "blue"),
     ErrorClass.FIX: ("Needs a fix", "amber"),
     ErrorClass.PERMANENT: ("Permanent", "grey"),
     ErrorClass.RECIPIENT: ("Recipient", "grey"),

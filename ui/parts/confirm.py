@@ -29,7 +29,8 @@ async def confirm(
             if typed:
                 go.bind_enabled_from(written, "value", lambda value: value == typed)
     answer = await dialog
-    dialog.delete()
+    if not dialog.is_deleted:  # the page may have been left meanwhile
+        dialog.delete()
     return answer is True
 
 
@@ -50,7 +51,8 @@ async def ask_reason(
             go.set_enabled(False)
             written.on_value_change(lambda event: go.set_enabled(bool((event.value or "").strip())))
     answer = await dialog
-    dialog.delete()
+    if not dialog.is_deleted:  # the page may have been left meanwhile
+        dialog.delete()
     return answer if isinstance(answer, str) and answer else None
 
 

@@ -1,5 +1,6 @@
 """One thing in full, at the right of its list; on a phone a sheet over it. It has an address of its own."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ class Drawer:
         self._step = step
         self._on_change = on_change
         self.open_id = ""
+        self._turn = asyncio.Lock()
         with page.client.content:
             self._drawer = box("drawer", tag="aside", label=label)
             self._drawer.props["data-drawer"] = True
@@ -57,6 +59,10 @@ class Drawer:
         self._drawer.classes(add="open")
         self._page.client.run_javascript(f"waypost.drawerOpened({self._drawer.id})")
         self._tell()
+
+    @property
+    def is_drawing(self) -> bool:
+        return self._turn.locked()
 
     async def redraw(self) -> None:
         """What is open is drawn anew, when it is open."""
@@ -95,13 +101,15 @@ class Drawer:
         return box("dwfoot")
 
     async def _draw(self, thing_id: str) -> None:
-        """``fill`` reads first and draws then, so what was there stays until the new is."""
-        scratch = self._drawer
-        before = list(scratch.default_slot.children)
-        with scratch:
-            await self._fill(thing_id)
-        for element in before:
-            element.delete()
+        """``fill`` reads first and draws then, so what was there stays until the new is. One at a time: a
+        click and a live refresh together would each leave the other's behind."""
+        async with self._turn:
+            before = list(self._drawer.default_slot.children)
+            with self._drawer:
+                await self._fill(thing_id)
+            for element in before:
+                if not element.is_deleted:
+                    element.delete()
 
     async def _go(self, direction: int) -> None:
         wanted = self._step(direction) if self._step else None

@@ -182,7 +182,10 @@ class Table:
             self._found = fresh
             self._draw()
             return
-        self._gone = shown - by_id.keys()
+        # Of a full page, new rows push the last ones off: those are not gone.
+        pushed = len(arrived) if fresh.next_cursor else 0
+        last = {row.id for row in self._found.rows[len(self._found.rows) - pushed :]} if pushed else set()
+        self._gone = shown - by_id.keys() - last
         kept = [by_id.get(row.id, row) for row in self._found.rows]
         self._found = Rows(kept, self._found.next_cursor, fresh.total)
         self._draw()

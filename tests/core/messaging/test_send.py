@@ -87,7 +87,7 @@ def test_q6_when_nobody_knows_whether_meta_took_it_it_may_duplicate(
 
         settings = desk.runtime.settings
         quick = Graph(
-            base_url=settings.waypost_graph_url, version=settings.waypost_graph_version, timeout_s=0.2
+            base_url=settings.waypost_graph_url, version=settings.waypost_graph_version, timeout_s=0.8
         )
         desk = Desk(replace(desk.runtime, graph=quick), desk.place)
     meta.script(kind, **rule)

@@ -1,6 +1,8 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from core.errors import Forbidden, Malformed
 from core.lanes.commands import pause
@@ -112,3 +114,26 @@ def test_the_next_retry_is_the_first_that_nothing_holds(desk: Desk) -> None:
     with desk.runtime.unit(desk.place.owner, write=True) as unit:
         pause(unit)
     assert status(desk).next_due_at is None
+
+
+def test_sqlite_takes_the_first_of_each_lane_from_its_own_index(desk: Desk) -> None:
+    if desk.runtime.database.read.dialect.name != "sqlite":
+        pytest.skip("plans are read on SQLite, where a wrong one sorts the whole backlog")
+    desk.queue(2)
+    seen: list[tuple[str, Any]] = []
+    with desk.runtime.unit(desk.place.owner) as unit:
+        connection = unit.session.connection()
+        event.listen(
+            connection, "before_cursor_execute", lambda _c, _k, sql, values, *_: seen.append((sql, values))
+        )
+        waiting_messages(unit, WaitingFilter(), limit=50)
+        statements = [each for each in seen if "FROM message" in each[0]]
+        plans = [
+            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values))
+            for sql, values in statements
+        ]
+    in_flight, unknown, due = plans
+    assert "ix_message_leased" in in_flight or "ix_message_state" in in_flight
+    assert "ix_message_state" in unknown
+    assert due.count("ix_message_due") == 2
+    assert "SCAN message" not in due
