@@ -1,5 +1,6 @@
 """Every setting, read once at start from the environment and ``.env``."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -72,7 +73,7 @@ class Settings(BaseSettings):
     def _known_database(cls, value: str) -> str:
         try:
             url = make_url(value)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise ValueError("give sqlite:///path or postgresql+psycopg://user@host/name") from error
         if url.drivername not in ("sqlite", "postgresql+psycopg") or not url.database:
             raise ValueError("give sqlite:///path or postgresql+psycopg://user@host/name")
@@ -91,6 +92,20 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("give an address that begins with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("waypost_graph_url")
+    @classmethod
+    def _some_address(cls, value: str) -> str:
+        if not value:
+            raise ValueError("give the address of Meta's API, or of a sandbox")
+        return value
+
+    @field_validator("waypost_trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_address(address)  # its ValueError names the address
+        return value
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

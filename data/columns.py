@@ -47,6 +47,7 @@ def by_value(kind: type[StrEnum]) -> Enum:
         native_enum=False,
         create_constraint=False,
         length=32,
+        validate_strings=True,
         name=kind.__name__.lower(),
         values_callable=lambda members: [member.value for member in members],
     )

@@ -90,9 +90,12 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     shared: Database | None = request.getfixturevalue("postgres")
     if shared is None:
         pytest.skip("no PostgreSQL answers at WAYPOST_TEST_POSTGRES_URL")
-    tables = ", ".join(table.name for table in METADATA.sorted_tables if table.name != "plan")
-    with shared.write.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+    with shared.write.begin() as connection:  # deleting what a test left takes 5 ms, truncating 100
+        connection.execute(text("ALTER TABLE audit_entry DISABLE TRIGGER USER"))
+        for table in reversed(METADATA.sorted_tables):
+            if table.name != "plan":
+                connection.execute(table.delete())
+        connection.execute(text("ALTER TABLE audit_entry ENABLE TRIGGER USER"))
     yield shared
 
 

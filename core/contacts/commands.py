@@ -1,5 +1,7 @@
 """Contacts come into being with their first message."""
 
+from typing import Any
+
 from sqlalchemy import bindparam, text
 from sqlmodel import col, select
 
@@ -31,21 +33,15 @@ def find_or_add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None =
 
 def add(unit: Unit, *, workspace_id: str, wa_id: str, name: str | None = None) -> Contact:
     """The workspace has that contact: a new one, or the one that another process was first to add."""
-    new = Contact(
-        id=unit.new_id("con"), workspace_id=workspace_id, wa_id=wa_id, name=name, created_at=unit.now
-    )
-    added = unit.session.connection().execute(
-        _ADD,
-        {
-            "id": new.id,
-            "workspace_id": workspace_id,
-            "wa_id": wa_id,
-            "name": name,
-            "created_at": to_micros(unit.now),
-        },
-    )
+    new: dict[str, Any] = {
+        "id": unit.new_id("con"),
+        "workspace_id": workspace_id,
+        "wa_id": wa_id,
+        "name": name,
+    }
+    added = unit.session.connection().execute(_ADD, {**new, "created_at": to_micros(unit.now)})
     if added.rowcount:
-        return new
+        return Contact(**new, created_at=unit.now)
     contact = find(unit, workspace_id=workspace_id, wa_id=wa_id)
     if contact is None:
         raise LookupError(f"contact {wa_id}")

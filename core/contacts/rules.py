@@ -18,7 +18,8 @@ def parse_number(text: str) -> str:
         number = phonenumbers.parse(digits, None)
     except phonenumbers.NumberParseException:
         raise _invalid(text) from None
-    if not phonenumbers.is_possible_number(number):
+    # Some shorter numbers are possible too, but only when dialled from next door.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise _invalid(text)
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col
+from sqlmodel import col, select
 
 from core.contacts.commands import find_or_add
 from core.errors import Conflict, Impossible
@@ -12,7 +12,7 @@ from core.messaging.commands import has_unknown_attempt, send_again
 from core.messaging.requests import check_payload
 from core.unit import Unit
 from data.enums import LetterState, MemberStatus, MessageKind, MessageState
-from data.messages import Contact, DeadLetter, LetterAction, Message
+from data.messages import Contact, DeadLetter, LetterAction, Message, MessageStatus
 from data.people import Member
 from data.sending import Phone
 
@@ -32,7 +32,6 @@ def redrive(
         unit.require("messages.send")
         edited = _check_edit(unit, message, payload)
     message.may_duplicate = message.may_duplicate or has_unknown_attempt(unit, message.id)
-    message.expires_at = unit.now + timedelta(seconds=unit.settings.waypost_message_max_age)
     before = message.payload
     send_again(unit, message, payload=edited or before, new_round=True)
     _close(unit, letter, LetterState.REDRIVEN)
@@ -69,6 +68,11 @@ def restore(unit: Unit, letter_id: str) -> DeadLetter:
             "Only a letter that was discarded within the last 7 days can be restored.", code="not_discarded"
         )
     message = unit.find(Message, letter.message_id, called="message", lock=True)
+    if _was_delivered(unit, message.id):
+        raise Conflict(
+            "Meta reported meanwhile that this message was delivered; there is nothing to restore.",
+            code="not_discarded",
+        )
     message.state = MessageState.DEAD
     letter.state = LetterState.OPEN
     letter.closed_at = None
@@ -77,6 +81,15 @@ def restore(unit: Unit, letter_id: str) -> DeadLetter:
     _act(unit, letter, "restored")
     unit.record("dead_letter.restored", f"dead_letter:{letter.id}")
     return letter
+
+
+def _was_delivered(unit: Unit, message_id: str) -> bool:
+    """Whether a status says so; one that came after the discard changed nothing but the timeline."""
+    statement = select(MessageStatus.status).where(
+        col(MessageStatus.message_id) == message_id,
+        col(MessageStatus.status).in_(("delivered", "read", "played")),
+    )
+    return unit.session.exec(statement).first() is not None
 
 
 def annotate(

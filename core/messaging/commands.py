@@ -1,5 +1,6 @@
 """What a person decides about a message whose outcome nobody knows, and sending one again."""
 
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import col, select
@@ -42,7 +43,8 @@ def settle_unknown(unit: Unit, message_id: str, *, outcome: str, reason: str) ->
 
 
 def send_again(unit: Unit, message: Message, *, payload: dict[str, Any], new_round: bool) -> None:
-    """The message is due now with a fresh ladder; its attempts so far are kept and numbers go on (Q9)."""
+    """The message is due now with a fresh ladder and a new life; its attempts so far are kept and numbers go
+    on (Q9)."""
     message.payload = payload
     message.recipient = payload["to"]
     template = payload.get("template") or {}
@@ -51,6 +53,7 @@ def send_again(unit: Unit, message: Message, *, payload: dict[str, Any], new_rou
     message.state = MessageState.QUEUED
     message.waiting_for = None
     message.due_at = unit.now
+    message.expires_at = unit.now + timedelta(seconds=unit.settings.waypost_message_max_age)
     message.rung = message.rate_waits = message.leases_lost = 0
     message.round += 1 if new_round else 0
     message.lease_until = None

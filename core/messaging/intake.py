@@ -17,7 +17,7 @@ from core.lanes.now import LaneNow, lane_now, write_slots
 from core.messaging.answers import SendAnswer, answer_of
 from core.messaging.checks import check_contact, check_template
 from core.messaging.claiming import Claim
-from core.messaging.requests import SendRequest, check_payload, expiry, meta_body
+from core.messaging.requests import SendRequest, check_payload, expiry
 from core.phones.queries import sender, token_of
 from core.unit import Unit
 from data.columns import to_micros
@@ -98,7 +98,7 @@ def _store(unit: Unit, request: SendRequest, phone: Phone, lane: LaneNow) -> Sto
         message_id=message.id,
         phone_number_id=phone.id,
         attempt=1,
-        body=meta_body(payload, message_id=message.id),
+        payload=payload,
         token=token,
     )
     return Stored(answer_of(message, throughput=lane.throughput), claim)
