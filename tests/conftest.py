@@ -267,3 +267,9 @@ def other_place(runtime: Runtime, password_hash: str) -> Place:
 def with_settings(runtime: Runtime, **changes: Any) -> Runtime:
     """The same runtime under other settings."""
     return replace(runtime, settings=runtime.settings.model_copy(update=changes))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Page tests come last: the browser's driver keeps an event loop running in this thread from its first
+    test to the end, and no other test could run one of its own beside it."""
+    items.sort(key=lambda item: "tests/pages/" in item.nodeid)

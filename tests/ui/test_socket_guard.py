@@ -31,7 +31,7 @@ from tests.conftest import Place
 from tests.console import COOKIE, Console
 
 SOCKET_PATH = "/_nicegui_ws/socket.io"
-DROPPED_WITHIN_S = 2.5
+DROPPED_WITHIN_S = 10.0  # it takes a second or two; a busy machine may need longer
 HEARD_WITHIN_S = 3.0
 QUIET_S = 0.7
 TRANSPORTS = ["websocket", "polling"]
