@@ -4,14 +4,20 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.from-lock
+# Page tests are a run of their own: the browser's driver keeps an event loop running in its process, and no
+# other test could run one beside it.
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-.PHONY: help run test test-long check bench lock venv chromium
+.PHONY: help pictures run test test-long faults check bench soak lock venv chromium
 
 help:
 	@echo "make run        the whole console on this machine, in demo mode"
 	@echo "make test       every test        make test-long  their long form too"
 	@echo "make check      lint, types, imports"
+	@echo "make faults     what machines do to it, to whole processes under load"
 	@echo "make bench      figures, into docs/benchmarks.md"
+	@echo "make soak       half an hour of steady load, the same"
+	@echo "make pictures   of every page, into var/pictures and docs/pictures"
 	@echo "make lock       new pins          make venv       .venv from requirements.lock"
 
 run: venv
@@ -19,10 +25,20 @@ run: venv
 	@exec $(BIN)/python main.py serve --demo
 
 test: venv chromium
-	$(BIN)/python -m pytest -m "not long"
+	$(PYTEST) -m "not page and not long"
+	$(PYTEST) -m "page and not long"
 
 test-long: venv chromium
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not page"
+	$(PYTEST) -m page
+
+# Some need nginx and libfaketime, and one a machine that lets root mount a disk; what is missing is skipped and said.
+faults: venv
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && ! { command -v nginx && command -v faketime; } > /dev/null; then \
+		echo "Installing nginx and libfaketime for the fault tests."; \
+		apt-get update -qq > /dev/null && apt-get install -y -qq --no-install-recommends nginx-light faketime > /dev/null; \
+	fi
+	$(PYTEST) tests/crash
 
 check: venv
 	$(BIN)/ruff format --check .
@@ -30,8 +46,17 @@ check: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# BENCH=--quick measures less of everything; BENCH=--ten-million over so many rows too.
 bench: venv
-	$(BIN)/python tests/bench/run.py
+	PYTHONPATH=. $(BIN)/python tests/bench/run.py $(BENCH)
+
+# MINUTES=2 is a short one.
+soak: venv
+	PYTHONPATH=. $(BIN)/python tests/bench/soak.py $(MINUTES)
+
+# Where something is wrong with a page, a picture of it shows; those in docs/ are made here too.
+pictures: venv chromium
+	$(BIN)/python tests/pictures.py
 
 # Hashes, and no addresses: the lock says what to install, not where from.
 lock: venv

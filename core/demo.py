@@ -4,34 +4,60 @@ import asyncio
 import random
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlmodel import col, select
 
+from core.alerts.channel_forms import ChannelForm
+from core.alerts.channels import make_channel
 from core.errors import DomainError, Unavailable
 from core.messaging import intake
 from core.messaging.requests import SendRequest, template_payload, text_payload
 from core.ports.sandbox import SandboxControl
 from core.runtime import Runtime
 from core.settings import Settings
-from core.team.commands import COMMAND, create_owner
+from core.team.accepting import accept
+from core.team.invitations import invite
+from core.team.names import new_secret
+from core.team.offers import offer
+from core.team.owners import COMMAND, create_owner
 from core.team.passwords import hash_password
+from core.team.people import find_or_add
+from core.templates.metrics import record
 from core.tokens.connect import connect
 from core.unit import Identity, Unit
-from data.enums import PlanName
+from data.enums import ChangeSource, ChannelKind, PlanName, Role, TemplateEvent
 from data.people import User, Workspace
-from data.sending import Phone
+from data.sending import Phone, Template
 
 WORKSPACE = "Northwind Trading"
 OWNER_EMAIL = "ada@northwind.example"
 OWNER_NAME = "Ada Lindqvist"
 TIMEZONE = "Europe/Berlin"
 WABA_ID = "100200300400500"
-# Waits of the demo's ladder, so that a newcomer sees retries and dead letters within a minute.
-RETRY_DELAYS = "4,8,12,16"
 EVERY_S = 2.5
+# A busy machine starts the sandbox late; a demo without one shows nothing.
+SANDBOX_WITHIN_S = 60
 # What stands before an ending that the sandbox knows makes it a number.
 MAGIC_BEGINS = "+491511"
+
+# Colleagues who are in the team already, and one who was invited: the link is in the outbox.
+COLLEAGUES = (
+    ("henrik@northwind.example", "Henrik Solberg", Role.MANAGER),
+    ("leila@northwind.example", "Leila Haddad", Role.AGENT),
+    ("marcus@northwind.example", "Marcus Webb", Role.VIEWER),
+    ("ines@northwind.example", "Inês Duarte", Role.SUPPORT),
+)
+INVITED = ("yuki@northwind.example", Role.AGENT)
+# Alerts go to the outbox too; at night only what is critical.
+CHANNEL = ChannelForm(
+    name="Operations",
+    kind=ChannelKind.MAIL,
+    roles=(Role.OWNER, Role.MANAGER),
+    quiet_from="22:00",
+    quiet_until="07:00",
+)
 
 PEOPLE = (
     ("4915112300101", "Mara Vogel"),
@@ -90,9 +116,9 @@ def magic_numbers(settings: Settings) -> list[MagicNumber]:
     return [MagicNumber(f"{MAGIC_BEGINS}{fault.to}", fault.title) for fault in known]
 
 
-def prepare(runtime: Runtime) -> str | None:
+def prepare(runtime: Runtime, *, sandbox_within_s: float = SANDBOX_WITHIN_S) -> str | None:
     """The demo's workspace exists, connected to the sandbox. Returns its owner's new password, or None when
-    it was there already."""
+    it was there already. One that was left before it was connected goes on where it was left."""
     with runtime.unit(COMMAND) as unit:
         workspace = _workspace(unit)
     password = None
@@ -110,15 +136,57 @@ def prepare(runtime: Runtime) -> str | None:
                 timezone=TIMEZONE,
                 is_demo=True,
             )
-    control = SandboxControl(runtime.settings.waypost_graph_url)
-    control.wait_until_ready(timeout_s=20)
     identity = Identity(process="demo", workspace_id=workspace.id)
+    with runtime.unit(identity) as unit:
+        is_new = not _numbers(unit)
+    control = SandboxControl(runtime.settings.waypost_graph_url)
+    control.wait_until_ready(timeout_s=sandbox_within_s)
     asyncio.run(_connect(runtime, identity))
-    if password is not None:
-        _let_people_write(runtime, identity, control)
+    if is_new:
+        _gather_team(runtime, identity)
+        _tell_of_templates(runtime, identity)
+        with runtime.unit(identity, write=True) as unit:
+            make_channel(unit, CHANNEL)
+        with runtime.unit(identity) as unit:
+            numbers = _numbers(unit)
+        for wa_id, name in PEOPLE[:-2]:
+            _ask(control, numbers, wa_id, name)
         for wa_id in FIRST:
-            _send_one(runtime, identity, wa_id, _order(wa_id, "Mara"))
+            _send_one(runtime, identity, numbers, wa_id, _order(wa_id, "Mara"))
     return password
+
+
+def _gather_team(runtime: Runtime, identity: Identity) -> None:
+    for email, name, role in COLLEAGUES:
+        with runtime.unit(identity, write=True) as unit:
+            user = find_or_add(unit, email)
+            member, secret = offer(unit, user, None, role=role, workspace_id=unit.workspace_id)
+            unit.record("member.invited", f"member:{member.id}", after={"email": email, "role": role})
+        accept(runtime, identity, token=secret, name=name, password=new_secret())
+    with runtime.unit(identity, write=True) as unit:
+        invite(unit, email=INVITED[0], role=INVITED[1])
+
+
+def _tell_of_templates(runtime: Runtime, identity: Identity) -> None:
+    """Within the last day each was created, an hour after the other, and Meta decided half an hour later. The
+    rejections are told last, so that no moment looks worse than the whole."""
+    events = {"APPROVED": TemplateEvent.APPROVED, "REJECTED": TemplateEvent.REJECTED}
+    with runtime.unit(identity, write=True) as unit:
+        templates = unit.session.exec(unit.scoped(Template).order_by(col(Template.id).desc())).all()
+        in_order = sorted(enumerate(templates, start=1), key=lambda one: one[1].status == "REJECTED")
+        for hours, template in in_order:
+            at = unit.now - timedelta(hours=hours)
+            template_id = template.meta_id or template.id
+            record(unit, template_id, TemplateEvent.CREATED, at=at, source=ChangeSource.SYNC)
+            if template.status in events:
+                record(
+                    unit,
+                    template_id,
+                    events[template.status],
+                    at=at + timedelta(minutes=30),
+                    reason=template.rejected_reason,
+                    source=ChangeSource.WEBHOOK,
+                )
 
 
 def new_password(runtime: Runtime) -> str:
@@ -134,28 +202,45 @@ def new_password(runtime: Runtime) -> str:
 
 
 def send_some(runtime: Runtime) -> None:
-    """A message or two of a calm working day, and now and then a customer who writes."""
+    """A message or two of a calm working day, and now and then a customer who writes; nothing while the
+    workspace is not connected yet."""
     with runtime.unit(COMMAND) as unit:
         workspace = _workspace(unit)
     if workspace is None:
         return
     identity = Identity(process="demo", workspace_id=workspace.id)
+    with runtime.unit(identity) as unit:
+        numbers = _numbers(unit)
+    if not numbers:
+        return
     for _ in range(random.choice((1, 1, 1, 2))):
         wa_id, name = random.choice(PEOPLE)
-        _send_one(runtime, identity, wa_id, _payload(wa_id, name))
+        _send_one(runtime, identity, numbers, wa_id, _payload(wa_id, name))
     if random.random() < 0.15:
-        _someone_writes(runtime, identity)
+        _ask(SandboxControl(runtime.settings.waypost_graph_url), numbers, *random.choice(PEOPLE[:-2]))
 
 
-def _send_one(runtime: Runtime, identity: Identity, wa_id: str, payload: dict[str, Any]) -> None:
+def _send_one(
+    runtime: Runtime, identity: Identity, numbers: list[str], wa_id: str, payload: dict[str, Any]
+) -> None:
+    request = SendRequest(payload=payload, phone_number_id=_number_for(wa_id, numbers), queued=True)
     try:
         with runtime.unit(identity, write=True) as unit:
-            # One of our numbers for each customer, as a real team would keep it.
-            phones = _phones(unit)
-            phone = phones[int(wa_id) % len(phones)]
-            intake.store(unit, SendRequest(payload=payload, phone_number_id=phone.id, queued=True))
+            intake.store(unit, request)
     except DomainError:
         return  # a closed service window, an opt-out: refused as a person's send would be
+
+
+def _ask(control: SandboxControl, numbers: list[str], wa_id: str, name: str) -> None:
+    """A customer writes to the number that writes to them."""
+    control.write_inbound(
+        phone_number_id=_number_for(wa_id, numbers), sender=wa_id, name=name, text=random.choice(QUESTIONS)
+    )
+
+
+def _number_for(wa_id: str, numbers: list[str]) -> str:
+    """One of our numbers for each customer, as a real team would keep it."""
+    return numbers[int(wa_id) % len(numbers)]
 
 
 def _payload(wa_id: str, name: str) -> dict[str, Any]:
@@ -192,34 +277,12 @@ async def _connect(runtime: Runtime, identity: Identity) -> None:
         await runtime.graph.close()
 
 
-def _let_people_write(runtime: Runtime, identity: Identity, control: SandboxControl) -> None:
-    with runtime.unit(identity) as unit:
-        phones = _phones(unit)
-    for wa_id, name in PEOPLE[:-2]:
-        phone = phones[int(wa_id) % len(phones)]
-        control.write_inbound(
-            phone_number_id=phone.id, sender=wa_id, name=name, text=random.choice(QUESTIONS)
-        )
-
-
-def _someone_writes(runtime: Runtime, identity: Identity) -> None:
-    with runtime.unit(identity) as unit:
-        phones = _phones(unit)
-    wa_id, name = random.choice(PEOPLE[:-2])
-    SandboxControl(runtime.settings.waypost_graph_url).write_inbound(
-        phone_number_id=phones[int(wa_id) % len(phones)].id,
-        sender=wa_id,
-        name=name,
-        text=random.choice(QUESTIONS),
-    )
-
-
 def _workspace(unit: Unit) -> Workspace | None:
     return unit.session.exec(select(Workspace).where(col(Workspace.is_demo))).first()
 
 
-def _phones(unit: Unit) -> list[Phone]:
-    return list(unit.session.exec(unit.scoped(Phone).order_by(col(Phone.id))).all())
+def _numbers(unit: Unit) -> list[str]:
+    return [phone.id for phone in unit.session.exec(unit.scoped(Phone).order_by(col(Phone.id)))]
 
 
 _WORDS = (

@@ -7,8 +7,10 @@
     ├── NotSignedIn                  unauthenticated     401   no key, or one that is no longer good
     ├── PlanLimit                    plan_limit_reached  402   the plan's hard cap
     ├── Forbidden                    forbidden           403   names the permission that is missing
+    ├── ConfirmRequired              confirm_required    403   may, once their password or code is given again
     ├── NotFound                     not_found           404   not there, or not in this workspace
     ├── Conflict                     (given)             409   the present state does not allow it
+    ├── Gone                         (given)             410   was there once, and is used up
     ├── Impossible                   (given)             422   understood, but it cannot be done
     ├── TooMany                      (given)             429   over a limit; says when to come back
     └── Unavailable                  unavailable         503   not now; nothing was lost
@@ -52,15 +54,17 @@ class PlanLimit(DomainError):
 
 
 class Forbidden(DomainError):
+    """Carries ``permission``: the one that is missing."""
+
     status = 403
     code = "forbidden"
 
-    @classmethod
-    def lacking(cls, permission: str) -> "Forbidden":
-        return cls(
-            f"Your role does not include {permission}. An owner of the workspace can grant a role that does.",
-            permission=permission,
-        )
+
+class ConfirmRequired(DomainError):
+    """A page asks for the password or a code, confirms, and tries again."""
+
+    status = 403
+    code = "confirm_required"
 
 
 class NotFound(DomainError):
@@ -75,6 +79,11 @@ class NotFound(DomainError):
 class Conflict(DomainError):
     status = 409
     code = "conflict"
+
+
+class Gone(DomainError):
+    status = 410
+    code = "gone"
 
 
 class Impossible(DomainError):

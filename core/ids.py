@@ -7,6 +7,7 @@ from data.columns import to_micros
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RANDOM_BITS = 74
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _LENGTH = 26
 
 
@@ -25,8 +26,5 @@ def first_id(prefix: str, moment: datetime) -> str:
 
 def _written(prefix: str, micros: int, rest: int) -> str:
     number = (micros << _RANDOM_BITS) | rest
-    digits = []
-    for _ in range(_LENGTH):
-        number, digit = divmod(number, 32)
-        digits.append(_ALPHABET[digit])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    pairs = [_PAIRS[number >> shift & 1023] for shift in range(5 * _LENGTH - 10, -1, -10)]
+    return f"{prefix}_{''.join(pairs)}"

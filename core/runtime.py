@@ -9,10 +9,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import Session
 
 from core import audit
+from core.counts import Counts
 from core.errors import Forbidden, Unavailable
 from core.ports.bell import Bell
 from core.ports.clock import Clock
 from core.ports.graph import Graph
+from core.ports.mail import Mailer
 from core.ports.unit_guard import unit_is_open
 from core.ports.vault import Vault
 from core.settings import Settings
@@ -35,7 +37,9 @@ class Runtime:
     graph: Graph
     bell: Bell
     holder: str
+    mail: Mailer
     throughput_lifted: bool = False
+    counts: Counts = field(default_factory=Counts, repr=False, compare=False)
     together: Together = field(default_factory=Together, init=False, repr=False, compare=False)
 
     @contextmanager
@@ -51,7 +55,16 @@ class Runtime:
             with Session(engine, expire_on_commit=False) as session:
                 now = self.clock.now()
                 actor = load_actor(session, identity, now=now, settings=self.settings)
-                unit = Unit(session, now, self.settings, self.vault, identity, actor, self.throughput_lifted)
+                unit = Unit(
+                    session,
+                    now,
+                    self.settings,
+                    self.vault,
+                    identity,
+                    actor,
+                    throughput_lifted=self.throughput_lifted,
+                    is_write=write,
+                )
                 try:
                     yield unit
                 except Forbidden as refusal:
@@ -66,8 +79,10 @@ class Runtime:
             raise Unavailable(_sentence(error)) from error
         finally:
             unit_is_open.reset(opened)
-        if unit.rings:
-            self.bell.ring()
+        for due in unit.rings:
+            self.bell.ring(due)
+        if unit.counted:
+            self.counts.add(unit.counted)
 
     def _record_refusal(self, actor: Actor, identity: Identity, refusal: Forbidden) -> None:
         with Session(self.database.write) as session:

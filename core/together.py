@@ -37,6 +37,7 @@ class Together:
 
     async def _serve(self, write: Write) -> None:
         while self._waiting:
+            await self._gather()
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
             outcomes = await _outcomes(write, [asked for asked, _ in batch])
             for (_, answer), outcome in zip(batch, outcomes, strict=True):
@@ -46,6 +47,14 @@ class Together:
                     answer.set_exception(outcome)
                 else:
                     answer.set_result(outcome)
+
+    async def _gather(self) -> None:
+        """Whatever has arrived by now is let in: one that was first would else be written alone, and all
+        others wait for its commit."""
+        known = 0
+        while known < len(self._waiting) < MOST:
+            known = len(self._waiting)
+            await asyncio.sleep(0)
 
 
 async def _outcomes(write: Write, asked: list[Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Dialect, Enum, LargeBinary
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Dialect, Enum, LargeBinary, false
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field
 
@@ -64,12 +64,18 @@ def enumerated(kind: type[StrEnum], *, nullable: bool = False, primary_key: bool
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
+def flag() -> Any:
+    """A field for yes or no that came to its table later: rows from before say no."""
+    return Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+
+
 def document(*, nullable: bool = False) -> Any:
     """A JSON value."""
     column = Column(JSON(none_as_null=True), nullable=nullable)
     return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)
 
 
-def sealed() -> Any:
+def sealed(*, nullable: bool = False) -> Any:
     """Bytes that only the vault can read."""
-    return Field(sa_column=Column(LargeBinary, nullable=False))
+    column = Column(LargeBinary, nullable=nullable, info={"sealed": True})
+    return Field(default=None, sa_column=column) if nullable else Field(sa_column=column)

@@ -1,14 +1,21 @@
 """Opens the database: SQLite tuned for paid messages, or PostgreSQL by URL, with the same code above."""
 
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 
 BUSY_TIMEOUT_MS = 5000
+IDLE_TIMEOUT_MS = 60_000
+_PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 POOL_SIZE = 20
 
 
@@ -30,9 +37,53 @@ class Database:
         """The file of a SQLite database."""
         return Path(self.url.database or "")
 
+    def is_read_only(self) -> bool:
+        """Whether a SQLite file is there that cannot be written at this moment, or nothing beside it can."""
+        return (
+            self.is_sqlite
+            and self.path.exists()
+            and not (os.access(self.path, os.W_OK) and os.access(self.path.parent, os.W_OK))
+        )
+
     def dispose(self) -> None:
         self.write.dispose()
         self.read.dispose()
+
+
+def execute_many(connection: Connection, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The statement, with ``:name`` for its parameters, once for each row; values as they are stored.
+
+    Straight to the driver: of thousands of rows a second SQLAlchemy's own care of each would cost as much as
+    the database does.
+    """
+    connection.exec_driver_sql(_for_driver(statement, connection.dialect.name), list(rows))
+
+
+@cache
+def _for_driver(statement: str, dialect: str) -> str:
+    return statement if dialect == "sqlite" else _PARAMETER.sub(r"%(\1)s", statement)
+
+
+class Keyed:
+    """A statement about the rows of many keys: ``{among}`` in it says that something is one of them, and
+    ``{lock}`` locks the rows where a database has such locks.
+
+    The keys are one parameter: a list of placeholders would be made ready anew for each batch.
+    """
+
+    def __init__(self, statement: str) -> None:
+        sqlite = statement.format(among="IN (SELECT value FROM json_each(:keys))", lock="")
+        postgresql = statement.format(among="= ANY(:keys)", lock="FOR UPDATE")
+        self._statements = {"sqlite": sqlite, "postgresql": _for_driver(postgresql, "postgresql")}
+
+    def rows(self, connection: Connection, keys: Iterable[str]) -> Sequence[Any]:
+        """The rows as they are stored; none for no keys."""
+        wanted = list(keys)
+        if not wanted:
+            return []
+        name = connection.dialect.name
+        given = json.dumps(wanted) if name == "sqlite" else wanted
+        return connection.exec_driver_sql(self._statements[name], {"keys": given}).all()
 
 
 def open_database(address: str) -> Database:
@@ -45,7 +96,11 @@ def open_database(address: str) -> Database:
 
 
 def _sqlite(url: URL, *, write: bool) -> Engine:
-    engine = create_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, hide_parameters=True)
+    # The connection that was used last is used next: its cache may still hold, which empties once others have
+    # written. For that reason caches are small, too: a worker has fourteen, and all of them fill.
+    engine = create_engine(
+        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_use_lifo=True, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def tune(connection: DBAPIConnection, _record: Any) -> None:
@@ -57,7 +112,7 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
             "synchronous=FULL",  # paid messages: a commit that was answered must survive a power cut
             "foreign_keys=ON",
             "temp_store=MEMORY",
-            "cache_size=-16000",
+            "cache_size=-4000",
             f"query_only={'OFF' if write else 'ON'}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -69,10 +124,21 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
         # BEGIN 529 of 800 concurrent ones lost their update, with IMMEDIATE none.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
+    @event.listens_for(engine, "handle_error")
+    def close_read_only(context: ExceptionContext) -> None:
+        # One opened while its disk was read-only could never write again, whatever becomes of the disk.
+        name = getattr(context.original_exception, "sqlite_errorname", "")
+        if name.startswith("SQLITE_READONLY") and context.connection is not None:
+            # First out of its transaction: as long as anybody looks at the error, closing it ends none.
+            driver: Any = context.connection.connection.driver_connection
+            driver.rollback()
+            context.is_disconnect = True
+
     return engine
 
 
 def _postgres(url: URL, **options: Any) -> Engine:
+    theirs = url.query.get("options", "")
     return create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -80,4 +146,6 @@ def _postgres(url: URL, **options: Any) -> Engine:
         pool_pre_ping=True,
         hide_parameters=True,  # a log of a crash repeats no number and no text
         execution_options=options,
+        # A process that is stopped in the middle of a transaction keeps nobody waiting for longer.
+        connect_args={"options": f"-c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS} {theirs}"},
     )

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import Column, Index, text
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from data.columns import document, enumerated, instant
+from data.columns import Instant, document, enumerated, instant
 from data.enums import (
     Direction,
     LetterState,
@@ -19,15 +19,40 @@ from data.enums import (
 
 DUE = text("state IN ('queued', 'retry_queued')")
 LEASED = text("state IN ('claimed', 'sending')")
+PARKED = text("waiting_for = 'template'")
+TEMPLATE_FAILED = text("template_name IS NOT NULL AND state IN ('failed', 'dead')")
+REDRIVEN = text("redrive_id IS NOT NULL")
+CLOSED = text("closed_at IS NOT NULL")
+IN_BULK = text("bulk_id IS NOT NULL")
+LISTED = text("merged_into IS NULL AND erased_at IS NULL")
 
 
 class Contact(SQLModel, table=True):
-    """Someone a workspace writes with. Meta may send no phone number, so the number is not the key (B5)."""
+    """Someone a workspace writes with. Meta may send no phone number, so the number is not the key (B5).
+
+    One that was merged into another stays as an alias: whoever comes by its ids is led to the survivor. An
+    erased one stays for the counts, without ids and name, with a ``digest`` of what it was known by.
+    ``named_at`` is Meta's time of the message that brought the name: an older one never changes it.
+    """
 
     __tablename__ = "contact"
     __table_args__ = (
         UniqueConstraint("workspace_id", "wa_id"),
         UniqueConstraint("workspace_id", "business_user_id"),
+        Index(
+            "ix_contact_activity",
+            "workspace_id",
+            "last_activity_at",
+            "id",
+            sqlite_where=LISTED,
+            postgresql_where=LISTED,
+        ),
+        Index(
+            "ix_contact_merged",
+            "merged_into",
+            sqlite_where=text("merged_into IS NOT NULL"),
+            postgresql_where=text("merged_into IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -35,7 +60,14 @@ class Contact(SQLModel, table=True):
     wa_id: str | None = None
     business_user_id: str | None = None
     name: str | None = None
+    named_at: datetime | None = instant(nullable=True)
     created_at: datetime = instant()
+    last_activity_at: datetime = Field(
+        sa_column=Column(Instant, nullable=False, server_default=text("0"))  # of the newest message
+    )
+    merged_into: str | None = Field(default=None, foreign_key="contact.id")
+    erased_at: datetime | None = instant(nullable=True)
+    digest: str | None = None
 
 
 class ServiceWindow(SQLModel, table=True):
@@ -49,7 +81,8 @@ class ServiceWindow(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """Messages of a kind that a contact must not be sent, and why. Lifted by a person only."""
+    """Messages of a kind that a contact must not be sent, and why. Lifted by a person, or by the contact's
+    own word to Meta. ``message_id`` is the send that told us, if one did."""
 
     __tablename__ = "suppression"
     __table_args__ = (
@@ -59,6 +92,14 @@ class Suppression(SQLModel, table=True):
             sqlite_where=text("lifted_at IS NULL"),
             postgresql_where=text("lifted_at IS NULL"),
         ),
+        Index(
+            "ix_suppression_opted_out",
+            "workspace_id",
+            "contact_id",
+            sqlite_where=text("lifted_at IS NULL"),
+            postgresql_where=text("lifted_at IS NULL"),
+        ),
+        Index("ix_suppression_contact", "contact_id", "id"),
     )
 
     id: str = Field(primary_key=True)
@@ -66,10 +107,11 @@ class Suppression(SQLModel, table=True):
     contact_id: str = Field(foreign_key="contact.id")
     kind: SuppressionKind = enumerated(SuppressionKind)
     error_code: str
-    message_id: str
+    message_id: str | None = None
     created_at: datetime = instant()
     lifted_at: datetime | None = instant(nullable=True)
     lifted_by: str | None = None
+    lift_reason: str | None = None
 
 
 class Message(SQLModel, table=True):
@@ -78,17 +120,43 @@ class Message(SQLModel, table=True):
     ``payload`` has the shape of a send through the API: ``{to, template}`` or ``{to, text}``.
     ``attempt`` is the number of the newest attempt (0: none yet), ``rung`` how many rungs of the ladder
     this round has used up, ``leases_lost`` how many leases ran out on the wire in this round.
+    ``meta_type`` is Meta's word for what a customer sent: text, image, reaction, system …
+    ``redrive_id``: the bulk redrive that put it into the queue for this round.
     """
 
     __tablename__ = "message"
     __table_args__ = (
-        Index("ix_message_due", "phone_number_id", "due_at", "id", sqlite_where=DUE, postgresql_where=DUE),
+        # What waits is counted from this index alone, without reading the messages.
+        Index(
+            "ix_message_due",
+            *("phone_number_id", "due_at", "id", "waiting_for", "state"),
+            sqlite_where=DUE,
+            postgresql_where=DUE,
+        ),
         Index("ix_message_leased", "lease_until", sqlite_where=LEASED, postgresql_where=LEASED),
         Index("ix_message_workspace", "workspace_id", "id"),
         Index("ix_message_state", "workspace_id", "state", "id"),
         Index("ix_message_phone", "workspace_id", "phone_number_id", "id"),
         Index("ix_message_recipient", "workspace_id", "recipient", "id"),
-        Index("ix_message_template", "workspace_id", "template_name", "id"),
+        # Language and phone are there to count by, without reading the messages.
+        Index(
+            "ix_message_template",
+            *("workspace_id", "template_name", "id", "template_language", "phone_number_id"),
+        ),
+        Index(
+            "ix_message_template_failed",
+            *(
+                "workspace_id",
+                "template_name",
+                "id",
+                "template_language",
+                "phone_number_id",
+                "error_code",
+                "state",
+            ),
+            sqlite_where=TEMPLATE_FAILED,
+            postgresql_where=TEMPLATE_FAILED,
+        ),
         Index(
             "ix_message_error",
             "workspace_id",
@@ -97,16 +165,32 @@ class Message(SQLModel, table=True):
             sqlite_where=text("error_code IS NOT NULL"),
             postgresql_where=text("error_code IS NOT NULL"),
         ),
+        Index("ix_message_contact", "contact_id", "id"),
+        Index(
+            "ix_message_parked",
+            *("template_name", "template_language", "phone_number_id", "id"),
+            sqlite_where=PARKED,
+            postgresql_where=PARKED,
+        ),
         Index("ix_message_wamid", "wamid"),
         Index("ix_message_sent", "workspace_id", "sent_at"),
+        Index(
+            "ix_message_redrive",
+            "redrive_id",
+            "state",
+            "waiting_for",
+            sqlite_where=REDRIVEN,
+            postgresql_where=REDRIVEN,
+        ),
     )
 
     id: str = Field(primary_key=True)
     workspace_id: str = Field(foreign_key="workspace.id")
     phone_number_id: str = Field(foreign_key="phone.id")
-    contact_id: str = Field(foreign_key="contact.id", index=True)
+    contact_id: str = Field(foreign_key="contact.id")
     direction: Direction = enumerated(Direction)
     kind: MessageKind = enumerated(MessageKind)
+    meta_type: str | None = None
     recipient: str
     payload: dict[str, Any] = document()
     template_name: str | None = None
@@ -131,6 +215,21 @@ class Message(SQLModel, table=True):
     delivered_at: datetime | None = instant(nullable=True)
     read_at: datetime | None = instant(nullable=True)
     sent_by: str | None = None
+    redrive_id: str | None = None
+
+
+class PairLimit(SQLModel, table=True):
+    """Meta's limit for one phone and contact. Nothing of the pair goes before ``until``, which its
+    ``refusals``-th complaint set; ``owed_until`` is when what was sent so far is paid for."""
+
+    __tablename__ = "pair_limit"
+    __table_args__ = (Index("ix_pair_limit_until", "phone_number_id", "until"),)
+
+    phone_number_id: str = Field(primary_key=True)
+    contact_id: str = Field(primary_key=True)
+    refusals: int = 0
+    until: datetime | None = instant(nullable=True)
+    owed_until: datetime | None = instant(nullable=True)
 
 
 class Attempt(SQLModel, table=True):
@@ -162,7 +261,8 @@ class Attempt(SQLModel, table=True):
 
 
 class MessageStatus(SQLModel, table=True):
-    """One status that Meta reported for one wamid: its time at Meta, and when it reached us."""
+    """One status that Meta reported for one wamid: its time at Meta, and when it reached us; what Meta says
+    about its price, as it came."""
 
     __tablename__ = "message_status"
 
@@ -173,10 +273,16 @@ class MessageStatus(SQLModel, table=True):
     received_at: datetime = instant()
     error_code: str | None = None
     error_detail: str | None = None
+    pricing: dict[str, Any] | None = document(nullable=True)
+    conversation: dict[str, Any] | None = document(nullable=True)
 
 
 class DeadLetter(SQLModel, table=True):
-    """A message out of attempts: one a message and round. Facts that filters need are copied here."""
+    """A message out of attempts: one a message and round. Facts that filters need are copied here.
+
+    ``closed_reason``: why it is not open any more, in the words of whoever closed it. ``bulk_id``: the bulk
+    work that did so.
+    """
 
     __tablename__ = "dead_letter"
     __table_args__ = (
@@ -187,6 +293,12 @@ class DeadLetter(SQLModel, table=True):
         Index("ix_dead_letter_phone", "workspace_id", "state", "phone_number_id", "dead_at", "id"),
         Index("ix_dead_letter_template", "workspace_id", "state", "template_name", "dead_at", "id"),
         Index("ix_dead_letter_recipient", "workspace_id", "state", "recipient", "dead_at", "id"),
+        Index("ix_dead_letter_attempts", "workspace_id", "state", "attempts", "dead_at", "id"),
+        Index("ix_dead_letter_assignee", "workspace_id", "state", "assignee_id", "dead_at", "id"),
+        Index(
+            "ix_dead_letter_bulk", "bulk_id", "dead_at", "id", sqlite_where=IN_BULK, postgresql_where=IN_BULK
+        ),
+        Index("ix_dead_letter_closed", "closed_at", sqlite_where=CLOSED, postgresql_where=CLOSED),
     )
 
     id: str = Field(primary_key=True)
@@ -204,11 +316,14 @@ class DeadLetter(SQLModel, table=True):
     may_duplicate: bool
     dead_at: datetime = instant()
     closed_at: datetime | None = instant(nullable=True)
+    closed_reason: str | None = None
+    bulk_id: str | None = None
     assignee_id: str | None = Field(default=None, foreign_key="user_account.id")
 
 
 class LetterAction(SQLModel, table=True):
-    """What someone did to a dead letter. An edit keeps the payload as it was."""
+    """What someone did to a dead letter, alone or as part of bulk work. An edit keeps the payload as it
+    was."""
 
     __tablename__ = "letter_action"
 
@@ -219,6 +334,7 @@ class LetterAction(SQLModel, table=True):
     verb: str
     text: str | None = None
     payload_before: dict[str, Any] | None = document(nullable=True)
+    bulk_id: str | None = None
 
 
 class IdempotencyKey(SQLModel, table=True):

@@ -1,9 +1,10 @@
-"""What the console keeps about itself: audit entries, heartbeats, leases."""
+"""What the console keeps about itself: audit entries, heartbeats, leases, counts."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger
+from sqlmodel import Field, Index, SQLModel
 
 from data.columns import document, instant, sealed
 
@@ -12,10 +13,17 @@ class AuditEntry(SQLModel, table=True):
     """What someone did (P9). Append-only by trigger; each entry is chained to the one before by HMAC."""
 
     __tablename__ = "audit_entry"
+    # In the order of the list: newest of a workspace first, whatever it is narrowed to.
+    __table_args__ = (
+        Index("ix_audit_entry_at", "workspace_id", "at", "number"),
+        Index("ix_audit_entry_actor", "workspace_id", "actor", "at", "number"),
+        Index("ix_audit_entry_action", "workspace_id", "action", "at", "number"),
+        Index("ix_audit_entry_target", "workspace_id", "target", "at", "number"),
+    )
 
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     at: datetime = instant()
-    workspace_id: str | None = Field(default=None, index=True)
+    workspace_id: str | None = None
     actor: str
     action: str
     target: str
@@ -56,3 +64,13 @@ class Lease(SQLModel, table=True):
     name: str = Field(primary_key=True)
     holder: str
     until: datetime = instant()
+
+
+class Tally(SQLModel, table=True):
+    """How often something happened, in all processes and ever since; ``label``: in which way."""
+
+    __tablename__ = "tally"
+
+    name: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    count: int = Field(sa_type=BigInteger)

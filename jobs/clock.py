@@ -3,8 +3,9 @@
 import signal
 import threading
 
+from core.garbage import look_seldom
 from core.runtime import Runtime
-from jobs.schedule import Clock
+from jobs.ticking import Clock
 
 
 def run_clock(runtime: Runtime) -> None:
@@ -13,6 +14,7 @@ def run_clock(runtime: Runtime) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     clock = Clock(runtime)
+    look_seldom()
     clock.start()
     stopped.wait()
     clock.stop()

@@ -8,10 +8,13 @@ from pathlib import Path
 import structlog
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
 
+from core.ports.bell import Due, QueueUnreachable
+
 log = structlog.get_logger()
 
 QUEUE_NAME = "waypost"
-# Rings closer together than this are one: the drain that the first one wakes sees the work of all.
+_TASKS = {Due.SENDS: "drain", Due.WEBHOOKS: "apply_webhooks"}
+# Rings closer together than this are one, rung at its end: the drain that it wakes sees the work of all.
 COLLAPSE_S = 0.05
 
 
@@ -27,32 +30,49 @@ def open_queue(url: str) -> Huey:
 
 
 class HueyBell:
-    """Rings by enqueuing the one task that every worker answers."""
+    """Rings by enqueuing the task, one a kind of work, that every worker answers. A thread of its own does
+    it, since the queue waits for the disk or the network, and whoever rings has somebody to answer."""
 
     def __init__(self, queue: Huey) -> None:
-        self._enqueue = add_drain(queue, wake=_nobody_home)
+        self._queue = queue
+        self._enqueue = {due: add_drain(queue, due, wake=_nobody_home) for due in Due}
+        self._asked = {due: threading.Event() for due in Due}
+        self._ringers: dict[Due, threading.Thread] = {}
         self._lock = threading.Lock()
-        self._last_ring = 0.0
 
-    def ring(self) -> None:
+    def ring(self, due: Due = Due.SENDS) -> None:
+        self._asked[due].set()
         with self._lock:
-            now = time.monotonic()
-            if now - self._last_ring < COLLAPSE_S:
-                return
-            self._last_ring = now
+            if due not in self._ringers:
+                ringer = threading.Thread(target=self._ring_on, args=[due], name=f"bell {due}", daemon=True)
+                self._ringers[due] = ringer
+                ringer.start()
+
+    def waiting(self) -> int:
         try:
-            self._enqueue()
-        except Exception as error:  # noqa: BLE001 - whatever ails the queue, the sweep finds the work
-            log.warning("a ring was lost; the sweep will find the work", reason=type(error).__name__)
+            count: int = self._queue.pending_count()
+        except Exception as error:  # each kind of storage has its own way to fail
+            raise QueueUnreachable(type(error).__name__) from error
+        return count
+
+    def _ring_on(self, due: Due) -> None:
+        while True:
+            self._asked[due].wait()
+            self._asked[due].clear()
+            try:
+                self._enqueue[due]()
+            except Exception as error:  # noqa: BLE001 - whatever ails the queue, the sweep finds the work
+                log.warning("a ring was lost; the sweep will find the work", reason=type(error).__name__)
+            time.sleep(COLLAPSE_S)
 
 
-def add_drain(queue: Huey, *, wake: Callable[[], None]) -> Callable[[], object]:
-    """The task behind a ring. It carries no arguments: any worker looks for any due work."""
+def add_drain(queue: Huey, due: Due, *, wake: Callable[[], None]) -> Callable[[], object]:
+    """The task behind a ring. It carries no arguments: any worker looks for any due work of the kind."""
 
     def drain() -> None:
         wake()
 
-    task: Callable[[], object] = queue.task(name="drain", retries=0)(drain)
+    task: Callable[[], object] = queue.task(name=_TASKS[due], retries=0)(drain)
     return task
 
 

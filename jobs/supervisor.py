@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 
-from core.demo import RETRY_DELAYS
 from core.settings import Settings
 
 log = structlog.get_logger()
@@ -24,6 +23,8 @@ STOP_GRACE_S = 20.0
 RESTART_AFTER_S = 1.0
 WATCH_EVERY_S = 0.2
 PARENT_EVERY_S = 0.5
+# Waits of the demo's ladder, so that a newcomer sees retries and dead letters within a minute.
+DEMO_RETRY_DELAYS = "4,8,12,16"
 
 Prepare = Callable[[Settings], tuple[str, str]]
 
@@ -34,9 +35,10 @@ def demo_environment() -> None:
     port = os.environ.setdefault("WAYPOST_SANDBOX_PORT", "8090")
     os.environ["WAYPOST_GRAPH_URL"] = f"http://127.0.0.1:{port}"
     os.environ["WAYPOST_DEMO"] = "true"
+    os.environ.setdefault("WAYPOST_META_APP_ID", "300200100900800")
     os.environ.setdefault("WAYPOST_META_APP_SECRET", "sandbox-app-secret")
     os.environ.setdefault("WAYPOST_WEBHOOK_VERIFY_TOKEN", "sandbox-verify-token")
-    os.environ.setdefault("WAYPOST_RETRY_DELAYS", RETRY_DELAYS)
+    os.environ.setdefault("WAYPOST_RETRY_DELAYS", DEMO_RETRY_DELAYS)
 
 
 def stop_with_parent(parent: int) -> None:
@@ -58,6 +60,7 @@ class Supervisor:
         self._demo = demo
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stopping = False
+        self._status = 0
 
     def refuse_taken_ports(self) -> None:
         """Says which port is taken, and ends with status 1, before anything is started."""
@@ -77,14 +80,15 @@ class Supervisor:
                     )
                     sys.exit(1)
 
-    def run(self, *, prepare: Prepare | None) -> int:
-        """Until SIGINT or SIGTERM. The exit status is 0 after a clean stop."""
+    def run(self, *, prepare: Prepare | None, begin: str | None = None) -> int:
+        """Until SIGINT or SIGTERM, or until ``prepare`` gives up. The exit status is 0 after a clean stop.
+        ``begin`` is where the first owner is made; it is printed, and written nowhere else."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
         commands = self._commands()
         for name, command in commands.items():
             self._children[name] = self._start(command)
-        threading.Thread(target=self._announce, args=[prepare], name="announce", daemon=True).start()
+        threading.Thread(target=self._announce, args=[prepare, begin], name="announce", daemon=True).start()
         while not self._stopping:
             time.sleep(WATCH_EVERY_S)
             for name, child in list(self._children.items()):
@@ -97,7 +101,7 @@ class Supervisor:
     def _commands(self) -> dict[str, list[str]]:
         settings = self._settings
         commands = {"web": ["web"]}
-        if settings.start_message_retry_worker:
+        if settings.start_message_retry_worker or settings.start_webhook_worker:
             commands["worker"] = ["worker", "--with-clock"]
         else:
             commands["clock"] = ["clock"]
@@ -111,13 +115,21 @@ class Supervisor:
         return subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, str(MAIN), *command, "--supervised-by", str(os.getpid())],
             stdin=subprocess.DEVNULL,
+            # glibc gives each thread a pool of its own, which keeps 20 MB of the web process for nothing.
+            env={"MALLOC_ARENA_MAX": "2"} | os.environ,
         )
 
-    def _announce(self, prepare: Prepare | None) -> None:
-        sign_in = prepare(self._settings) if prepare else None
+    def _announce(self, prepare: Prepare | None, begin: str | None) -> None:
+        try:
+            sign_in = prepare(self._settings) if prepare else None
+        except SystemExit:  # it has said why
+            if not self._stopping:
+                self._status = 1
+                self._stopping = True
+            return
         self._wait_until_healthy()
         if not self._stopping:
-            print(_frame(self._settings.public_url, sign_in), flush=True)
+            print(_frame(self._settings.public_url, sign_in, begin), flush=True)
 
     def _wait_until_healthy(self) -> None:
         url = f"http://{self._settings.waypost_host}:{self._settings.waypost_port}/api/v1/admin/health"
@@ -147,10 +159,10 @@ class Supervisor:
                     log.error("a process did not stop in time and is killed", pid=child.pid)
                     child.kill()
                     child.wait()
-        return 0
+        return self._status
 
 
-def _frame(url: str, sign_in: tuple[str, str] | None) -> str:
+def _frame(url: str, sign_in: tuple[str, str] | None, begin: str | None) -> str:
     lines = [f"Waypost is ready:  {url}"]
     if sign_in is not None:
         email, password = sign_in
@@ -162,6 +174,8 @@ def _frame(url: str, sign_in: tuple[str, str] | None) -> str:
             "Demo: Meta is a sandbox on this machine, nothing leaves it.",
             "Failed sends are tried again after seconds instead of minutes.",
         ]
+    if begin is not None:
+        lines += ["", "Nobody is here yet. Become its owner, within an hour:", begin]
     lines += ["", "Stop with Ctrl-C."]
     width = max(map(len, lines)) + 4
     body = "\n".join(f"│  {line.ljust(width - 4)}  │" for line in lines)

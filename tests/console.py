@@ -2,14 +2,14 @@
 
 import itertools
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 from cryptography.fernet import Fernet
@@ -18,19 +18,22 @@ from core.monitoring.commands import beat
 from core.ports.bell import SilentBell
 from core.ports.clock import SystemClock
 from core.ports.graph import Graph
+from core.ports.mail import Outbox
 from core.ports.vault import Vault
 from core.runtime import Runtime
 from core.settings import Settings
-from core.team.commands import COMMAND, sign_in
+from core.team.owners import COMMAND
+from core.team.sign_in import sign_in
 from core.unit import ANONYMOUS
 from data.engine import open_database
 from data.enums import MemberStatus, Role
 from data.people import Member, User
 from tests.conftest import APP_SECRET, PASSWORD, Place, make_place
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
 COOKIE = "waypost_session"
-STARTS_WITHIN_S = 30.0
+STARTS_WITHIN_S = 120.0
 _numbers = itertools.count(1)
 
 
@@ -51,14 +54,14 @@ class Console:
             self.runtime,
             self.password_hash,
             name=f"Northwind{number}",
-            waba_id=str(100200300400500 + number),
+            waba_id=str(100200300401000 + number),  # beyond those that the sandbox has
             first=number * 100,
         )
 
     def beat(self) -> None:
         """Worker and clock count as running for the next 25 seconds."""
         with self.runtime.unit(COMMAND, write=True) as unit:
-            for kind in ("worker", "clock"):
+            for kind in ("worker", "inbox", "clock"):
                 beat(unit, kind=kind, holder="test")
 
     def add_person(self, place: Place, role: Role) -> str:
@@ -104,13 +107,14 @@ def running_console(
     demo: bool = False,
     command: str = "web",
     retry_delays: str = "",
+    more_settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Console]:
     """``empty`` is a migrated database file; it is copied into ``folder``. ``demo``: with its pages.
-    ``command`` ``serve``: with worker and clock."""
+    ``command`` ``serve``: with worker and clock. ``more_settings`` are of the process alone."""
     database_path = folder / "waypost.db"
     database_path.write_bytes(empty.read_bytes())
     key = Fernet.generate_key().decode()
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     chosen = {
         "WAYPOST_PORT": str(port),
@@ -124,6 +128,7 @@ def running_console(
     }
     if retry_delays:
         chosen["WAYPOST_RETRY_DELAYS"] = retry_delays
+    chosen |= more_settings
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WAYPOST_")}
     log = (folder / "web.log").open("wb")
     process = subprocess.Popen(
@@ -148,6 +153,7 @@ def running_console(
         graph=Graph(base_url=sandbox_url, version=settings.waypost_graph_version, timeout_s=2.0),
         bell=SilentBell(),
         holder="test",
+        mail=Outbox(folder / "var" / "outbox", sender=settings.mail_from),
     )
     try:
         _wait_until_answers(url, process, folder / "web.log")
@@ -159,11 +165,12 @@ def running_console(
         runtime.database.dispose()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def wait_for(is_so: Callable[[], bool], *, within_s: float) -> None:
+    """For what another process does after it has answered."""
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _wait_until_answers(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -172,7 +179,7 @@ def _wait_until_answers(url: str, process: "subprocess.Popen[bytes]", log: Path)
         if process.poll() is not None:
             raise RuntimeError(f"the web process ended:\n{log.read_text()}")
         try:
-            httpx.get(f"{url}/login", timeout=1.0)
+            httpx.get(f"{url}/login", timeout=20.0)
             return
         except httpx.HTTPError:
             time.sleep(0.05)

@@ -14,11 +14,12 @@ from typing import Any, Literal, TypeVar, overload
 import structlog
 from nicegui import ui
 
-from core.errors import DomainError, NotSignedIn
+from core.errors import ConfirmRequired, DomainError, NotSignedIn
 from ui.parts.toast import toast
 from ui.session import SIGN_IN
 
 Found = TypeVar("Found")
+Prove = Callable[[], Awaitable[bool]]
 
 CRASHED = "Something went wrong on our side. The error was logged; try again in a moment."
 log = structlog.get_logger()
@@ -30,29 +31,43 @@ async def ask(work: Callable[[], Found]) -> Found:
 
 
 @overload
-async def act(work: Callable[[], None], *, done: str | None = None) -> Literal[True] | None: ...
+async def act(
+    work: Callable[[], None], *, done: str | None = None, prove: Prove | None = None
+) -> Literal[True] | None: ...
 @overload
-async def act(work: Callable[[], Awaitable[Found]], *, done: str | None = None) -> Found | None: ...
+async def act(
+    work: Callable[[], Awaitable[Found]], *, done: str | None = None, prove: Prove | None = None
+) -> Found | None: ...
 @overload
-async def act(work: Callable[[], Found], *, done: str | None = None) -> Found | None: ...
-async def act(work: Callable[[], Any], *, done: str | None = None) -> Any:
+async def act(
+    work: Callable[[], Found], *, done: str | None = None, prove: Prove | None = None
+) -> Found | None: ...
+async def act(work: Callable[[], Any], *, done: str | None = None, prove: Prove | None = None) -> Any:
     """What ``work`` returns (True for work that returns nothing), or None when it was refused: then its
     sentence stands in a toast.
 
     ``work`` is blocking and runs in a thread, or is a coroutine function and is awaited. ``done`` is the
-    toast of success.
+    toast of success. Work that wants the person's password again is tried once more after ``prove``.
     """
     try:
-        if inspect.iscoroutinefunction(work):
-            found = await work()
-        else:
-            found = await asyncio.to_thread(work)
+        try:
+            found = await _run(work)
+        except ConfirmRequired:
+            if prove is None:
+                raise
+            if not await prove():
+                return None
+            found = await _run(work)
     except DomainError as refusal:
         show(refusal)
         return None
     if done is not None:
         toast(done, "good")
     return True if found is None else found
+
+
+async def _run(work: Callable[[], Any]) -> Any:
+    return await work() if inspect.iscoroutinefunction(work) else await asyncio.to_thread(work)
 
 
 def handler(run: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
@@ -76,7 +91,7 @@ def handler(run: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
 
 def show(error: Exception) -> None:
     """Tells the person of this page what was refused; one who is no longer signed in is sent to sign in."""
-    if isinstance(error, NotSignedIn):
+    if isinstance(error, NotSignedIn) and error.code == NotSignedIn.code:
         ui.navigate.to(SIGN_IN)
     elif isinstance(error, DomainError):
         toast(error.sentence, "bad")

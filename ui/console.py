@@ -16,21 +16,29 @@ from core.errors import DomainError, Forbidden, NotFound, NotSignedIn
 from core.monitoring.changes import Changes
 from core.monitoring.overview import Surroundings, surroundings
 from core.runtime import Runtime
+from core.team.platform import record_look
+from core.team.sessions import Place, own_places
 from core.unit import Actor, Identity
 from ui import act, frame
 from ui.api.errors import refusal
 from ui.bare import bare_page
-from ui.guard import Watch, bind_events_to_sockets
+from ui.frame_bell import BellMenu
+from ui.guard import PAGES_AT_ONCE, Refusals, Watch, bind_events_to_sockets, has_too_many_pages
 from ui.live import Pulse
 from ui.page import Page, PageContext
 from ui.pages import PAGES
 from ui.pages.errors import draw_forbidden, draw_refused
+from ui.parts.prove import prove
 from ui.session import Seen
-from ui.theme import FAVICON, head, quasar_theme
+from ui.theme import FAVICON, head
 
 BUILD_WITHIN_S = 20.0
 SCRIPTED = ("/api/", "/webhooks/", "/metrics")
 TOLERATED_AWAY_S = 10.0
+TOO_MANY_PAGES = (
+    f"This browser holds {PAGES_AT_ONCE} pages of Waypost open, which is as many as it may. "
+    "Close some, then try again in a minute."
+)
 
 log = structlog.get_logger()
 
@@ -39,13 +47,15 @@ class Console:
     """The pages over one runtime. NiceGUI keeps its routes and clients in the process, so one process serves
     one console."""
 
-    def __init__(self, runtime: Runtime, seen: Seen, pages: Sequence[Page] = PAGES) -> None:
+    def __init__(
+        self, runtime: Runtime, seen: Seen, refusals: Refusals, pages: Sequence[Page] = PAGES
+    ) -> None:
         self._runtime = runtime
         self._pages = pages
         self._pulse = Pulse(Changes(runtime.database))
         self._watch = Watch(runtime)
         self._nicegui = FastAPI(openapi_url=None)
-        bind_events_to_sockets(seen)
+        bind_events_to_sockets(seen, refusals)
         for page in pages:
             self._register(page)
         nicegui_app.exception_handler(404)(self._not_found)
@@ -78,6 +88,7 @@ class Console:
             title=frame.BRAND,
             favicon=FAVICON,
             language="en-GB",
+            dark=None,
             tailwind=False,
             binding_refresh_interval=None,
             show_welcome_message=False,
@@ -127,7 +138,7 @@ class Console:
     async def _open(self, request: Request, *, title: str, path: str) -> PageContext:
         client = ui.context.client
         identity: Identity = request.scope["state"]["identity"]
-        actor, around = await asyncio.to_thread(self._look_up, identity)
+        actor, around, places = await asyncio.to_thread(self._look_up, identity, path)
         request.scope["state"]["actor"] = actor
         watcher = self._pulse.watch(client)
         context = PageContext(
@@ -135,6 +146,7 @@ class Console:
             identity=identity,
             actor=actor,
             surroundings=around,
+            places=places,
             title=title,
             path=path,
             query=dict(request.query_params),
@@ -142,27 +154,34 @@ class Console:
             client=client,
             pulse=self._pulse,
             watcher=watcher,
+            prover=prove,
         )
         client.on_exception(act.show)
-        quasar_theme(request)
         frame.draw(context, self._pages)
         ui.on("page_visible", lambda event: _see(context, is_visible=event.args is True))
         return context
 
     def _close(self, context: PageContext) -> None:
         frame.finish(context, self._pages)
+        bell = BellMenu(context) if context.surroundings.open_alerts is not None else None
 
         async def refresh() -> None:
             key = (context.actor.workspace_id, context.actor.permissions)
             found: Surroundings = await context.pulse.shared(key, lambda: self._look_around(context.identity))
             context.surroundings = found
             context.client.run_javascript(frame.update(found))
+            if bell is not None:
+                bell.show()
 
-        context.watcher.refreshes.append(refresh)
+        context.watcher.refreshes.insert(0, refresh)  # a page may show what it finds
 
-    def _look_up(self, identity: Identity) -> tuple[Actor, Surroundings]:
+    def _look_up(self, identity: Identity, path: str) -> tuple[Actor, Surroundings, list[Place]]:
         with self._runtime.unit(identity) as unit:
-            return unit.actor, surroundings(unit)
+            found = unit.actor, surroundings(unit), own_places(unit)
+        if found[0].is_support:
+            with self._runtime.unit(identity, write=True) as unit:
+                record_look(unit, path)
+        return found
 
     def _look_around(self, identity: Identity) -> Surroundings:
         with self._runtime.unit(identity) as unit:
@@ -180,7 +199,7 @@ class Console:
 
 
 class _Split:
-    """Scripts and pages are told apart by their address."""
+    """Scripts and pages are told apart by their address. No browser gets more pages than it may hold open."""
 
     def __init__(self, scripts: ASGIApp, pages: ASGIApp) -> None:
         self._scripts = scripts
@@ -188,7 +207,11 @@ class _Split:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_scripted = scope["type"] == "http" and scope["path"].startswith(SCRIPTED)
-        await (self._scripts if is_scripted else self._pages)(scope, receive, send)
+        identity = scope.get("state", {}).get("identity")  # a page's only
+        answer = self._scripts if is_scripted else self._pages
+        if identity is not None and not is_scripted and has_too_many_pages(identity):
+            answer = bare_page("Too many open pages", TOO_MANY_PAGES, status=429)
+        await answer(scope, receive, send)
 
 
 def crash_response(request: Request) -> Response:

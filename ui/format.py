@@ -1,10 +1,13 @@
 """Moments and numbers as people read them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.billing.money import rounded
+
 NOTHING = "–"
+MINUS = "\N{MINUS SIGN}"
 _STEPS = ((60, 1, "s"), (3600, 60, "min"), (86_400, 3600, "h"), (float("inf"), 86_400, "d"))
 
 
@@ -28,6 +31,19 @@ class Times:
         """``23 Nov, 09:00:12``."""
         local = moment.astimezone(self.zone)
         return f"{local.day} {local:%b, %H:%M:%S}"
+
+    def hour(self, moment: datetime) -> str:
+        """``09:00``."""
+        return f"{moment.astimezone(self.zone):%H:%M}"
+
+    def day(self, moment: datetime, now: datetime) -> str:
+        """``Today``, ``Yesterday``, ``23 November``, ``23 November 2025``: the day in this zone."""
+        local, today = moment.astimezone(self.zone).date(), now.astimezone(self.zone).date()
+        if local == today:
+            return "Today"
+        if local == today - timedelta(days=1):
+            return "Yesterday"
+        return f"{local.day} {local:%B}" + ("" if local.year == today.year else f" {local.year}")
 
 
 def relative(moment: datetime, now: datetime) -> str:
@@ -71,6 +87,26 @@ def share(part: int, whole: int) -> str:
     if part == whole:
         return "100 %"
     return f"{min(99.9, part * 100 / whole):.1f} %"
+
+
+def usd(micros: int) -> str:
+    """``1,234.50 USD``, ``−0.05 USD``: whole cents, half a cent up."""
+    return f"{rounded(micros):,.2f} USD".replace("-", MINUS)
+
+
+def month_name(day: date) -> str:
+    """``November 2026``."""
+    return f"{day:%B %Y}"
+
+
+def day_name(day: date) -> str:
+    """``5 November``."""
+    return f"{day.day} {day:%B}"
+
+
+def percent(part: float) -> str:
+    """``42.1 %`` of 0.421; negative where there is less than nothing."""
+    return f"{part * 100:.1f} %".replace("-", MINUS)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -11,11 +11,19 @@ from nicegui import ui
 from core.monitoring.overview import Surroundings
 from core.unit import Actor
 from ui.format import initials, number, short_number
+from ui.frame_bell import bell_html, bell_name
+from ui.frame_places import banner, person_lines, places_menu, switcher
 from ui.page import Page, PageContext
 from ui.theme import brand_html, icon_html
 
 BRAND = "Waypost"
 PARTS = {"clock": "The clock", "worker": "The worker", "webhooks": "The webhook lane"}
+# What the palette looks for with the words that were typed into it.
+SEARCHES = (
+    ("messages", "/messages", "messages.view"),
+    ("dead letters", "/dead-letters", "dead_letters.view"),
+    ("contacts", "/contacts", "contacts.view"),
+)
 KEYS = (
     ("Ctrl K", "Search and commands"),
     ("/", "Search on this page"),
@@ -57,6 +65,12 @@ def finish(page: PageContext, pages: Sequence[Page]) -> None:
         for each in visible(pages, page.actor, demo=demo)
     ]
     lines += [
+        {"label": f"Search {name} for", "icon": "search", "href": f"{path}?q=", "typed": True}
+        for name, path, permission in SEARCHES
+        if page.actor.can(permission)
+    ]
+    lines.append({"label": "Your account", "icon": "user", "href": "/account", "words": "password sessions"})
+    lines += [
         {"label": each.label, "icon": each.icon, "key": each.key, "run": index}
         for index, each in enumerate(page.commands)
     ]
@@ -80,6 +94,8 @@ def update(around: Surroundings) -> str:
     known = {
         "waiting": _count(around.waiting),
         "open_letters": _count(around.open_letters),
+        "open_alerts": _count(around.open_alerts),
+        "bell": bell_name(around.open_alerts),
         "health": sentence,
         "well": is_well,
     }
@@ -92,7 +108,9 @@ def health_sentence(around: Surroundings) -> tuple[str, bool]:
         return "All systems normal", True
     if len(stopped) == 1:
         return f"{stopped[0]} has stopped", False
-    return f"{' and '.join([stopped[0], *(name.lower() for name in stopped[1:])])} have stopped", False
+    first, *others = stopped
+    *between, last = (name.lower() for name in others)
+    return f"{', '.join([first, *between])} and {last} have stopped", False
 
 
 def _count(value: int | None) -> str:
@@ -113,7 +131,8 @@ def _side(page: PageContext, shown: Sequence[Page]) -> str:
     sentence, is_well = health_sentence(page.surroundings)
     out.append(
         f'</div><div class="sidefoot" role="status"><span class="dot{"" if is_well else " off"}"></span>'
-        f'<span data-health>{html.escape(sentence)}</span></div></nav><div class="veil" data-nav-close></div>'
+        f'<a href="/health" data-health>{html.escape(sentence)}</a></div></nav>'
+        '<div class="veil" data-nav-close></div>'
     )
     return "".join(out)
 
@@ -132,7 +151,7 @@ def _nav_line(page: PageContext, each: Page) -> str:
 
 
 def _top(page: PageContext, *, demo: bool) -> str:
-    banner = (
+    demo_bar = (
         '<div class="demobar" role="note"><b>Demo</b><span>Meta is a sandbox on this machine, nothing leaves '
         "it. Retries come after seconds.</span></div>"
         if demo
@@ -142,17 +161,17 @@ def _top(page: PageContext, *, demo: bool) -> str:
     letters = html.escape(initials(page.actor.name), quote=True)
     role = html.escape(page.actor.role.value.capitalize() if page.actor.role else "")
     return (
-        f'<header class="top">{banner}<div class="topbar">'
+        f'<header class="top">{demo_bar}{banner(page)}<div class="topbar">'
         f'<button class="iconbtn onlynarrow" type="button" data-nav-open aria-label="Open navigation" '
         f'aria-expanded="false" aria-controls="side">{icon_html("menu")}</button>'
         '<nav aria-label="Breadcrumb"><ol class="crumbs">'
-        f'<li class="notphone">{html.escape(page.workspace_name)}</li>'
+        f"{switcher(page)}"
         f'<li aria-current="page">{html.escape(page.title)}</li></ol></nav>'
         '<span class="grow"></span>'
         f'<button class="searchkey" type="button" data-palette>{icon_html("search")}'
         "<span>Search or jump to…</span><kbd>Ctrl K</kbd></button>"
         f'<button class="iconbtn onlyphone" type="button" data-palette aria-label="Search or jump to">'
-        f"{icon_html('search')}</button>"
+        f"{icon_html('search')}</button>{bell_html(page)}"
         '<button class="iconbtn" type="button" data-theme-toggle aria-label="Dark mode" '
         f'aria-pressed="false" title="Dark mode">{icon_html("sun", "inlight")}{icon_html("moon", "indark")}'
         "</button>"
@@ -160,9 +179,10 @@ def _top(page: PageContext, *, demo: bool) -> str:
         f"{letters}</button>"
         '<div class="menu" id="person" popover>'
         f'<div class="who"><b>{name}</b><span>{role} · {html.escape(page.workspace_name)}</span></div>'
+        f'<a href="/account">{icon_html("user")}Your account</a>{person_lines(page)}'
         f'<button type="button" data-help>{icon_html("keyboard")}Keyboard shortcuts<kbd>?</kbd></button>'
         f'<form method="post" action="/auth/sign-out"><button type="submit">{icon_html("log-out")}Sign out'
-        "</button></form></div></div></header>"
+        f"</button></form></div>{places_menu(page)}</div></header>"
     )
 
 

@@ -4,10 +4,9 @@ import secrets
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from ui.api.errors import refusal
-
-WEBHOOK_MAX_BYTES = 3 * 1_048_576 + 65_536
 
 
 class _TooLarge(Exception):
@@ -28,18 +27,21 @@ class Limits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = secrets.token_hex(8)
-        limit = WEBHOOK_MAX_BYTES if scope["path"].startswith("/webhooks/") else self._max_body_bytes
+        request_id = secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        bind_contextvars(request=request_id)  # each request is answered in a context of its own
+        limit = self._max_body_bytes
         length = Headers(scope=scope).get("content-length", "")
         announced = int(length) if length.isascii() and length.isdigit() else 0
-        started = False
+        started = left = False
         seen = 0
 
         async def counted() -> Message:
-            nonlocal seen
+            nonlocal seen, left
             if announced > limit and not started:
                 raise _TooLarge
             message = await receive()
+            left = left or message["type"] == "http.disconnect"
             seen += len(message.get("body", b""))
             if seen > limit and not started:
                 raise _TooLarge
@@ -54,6 +56,10 @@ class Limits:
             await self._app(scope, counted, noted)
         except _TooLarge:
             await self._refuse(scope, receive, send, limit)
+        except RuntimeError:
+            # Starlette's middlewares want an answer although whoever asked has gone: nothing went wrong.
+            if started or not left:
+                raise
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         sentence = f"The body is too large: at most {limit:,} bytes are taken here."

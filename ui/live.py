@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from nicegui import Client, background_tasks
 
-from core.errors import DomainError, Unavailable
+from core.errors import DomainError, NotSignedIn, Unavailable
 from core.monitoring.changes import Changes
 from ui.act import show
 
@@ -94,13 +94,17 @@ class Pulse:
             self._changes.close()
 
     async def shared(self, key: Hashable, work: Callable[[], Any]) -> Any:
-        """What ``work`` returns, computed once for all pages until the next change."""
+        """What ``work`` returns, computed once for all pages until the next change. Should whoever asked
+        first be signed out meanwhile, that is theirs alone."""
         beat, task = self._shared.get(key, (-1, None))
         if task is None or beat != self._beat:
             self._shared = {k: v for k, v in self._shared.items() if v[0] == self._beat}
             task = asyncio.ensure_future(asyncio.to_thread(work))
             self._shared[key] = (self._beat, task)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except NotSignedIn:
+            return await asyncio.to_thread(work)
 
     async def _has_changed(self) -> bool:
         try:

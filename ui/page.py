@@ -9,7 +9,8 @@ A page is one line in ``ui/pages/__init__.py`` and one coroutine, ``async def bu
 - ``await page.act(work, done=…)``: the same for work that opens its own units, such as ``messaging.send``.
 - ``page.can("dead_letters.discard")``: for showing a button; core checks again.
 - ``page.times``, ``page.now()``: moments in the workspace's zone.
-- ``page.query``: the address's parameters; ``page.go(state="open", q=None)`` changes some, in place.
+- ``page.query``: the address's parameters; ``page.go(state="open", q=None)`` changes some, and Back undoes
+  it; ``page.amend(…)`` does it in place, for what is no step of its own.
 - ``page.live(refresh)``: awaited after changes, at most once a second, while someone looks.
 - ``page.command(label, run)``, ``page.hotkey(key, label, run)``: for the palette and the keyboard.
 """
@@ -27,6 +28,7 @@ from nicegui import Client, ui
 from core import access
 from core.monitoring.overview import Surroundings
 from core.runtime import Runtime
+from core.team.sessions import Place
 from core.unit import Actor, Identity, Unit
 from ui import act as acting
 from ui.act import handler
@@ -35,6 +37,9 @@ from ui.live import Pulse, Refresh, Watcher
 
 Found = TypeVar("Found")
 Run = Callable[[], Any]
+
+# Parameters that people type.
+TYPED = {"q", "target", "contact"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class PageContext:
     identity: Identity
     actor: Actor
     surroundings: Surroundings
+    places: list[Place]
     title: str
     path: str
     query: dict[str, str]
@@ -62,6 +68,7 @@ class PageContext:
     client: Client
     pulse: Pulse
     watcher: Watcher
+    prover: Callable[["PageContext"], Awaitable[bool]]
     commands: list[Command] = field(default_factory=list)
     is_live: bool = False
 
@@ -101,7 +108,7 @@ class PageContext:
             with self.runtime.unit(self.identity, write=True) as unit:
                 return command(unit)
 
-        return await acting.act(work, done=done)
+        return await acting.act(work, done=done, prove=self.prove)
 
     @overload
     async def act(self, work: Callable[[], None], *, done: str | None = None) -> Literal[True] | None: ...
@@ -111,7 +118,11 @@ class PageContext:
     async def act(self, work: Callable[[], Found], *, done: str | None = None) -> Found | None: ...
     async def act(self, work: Callable[[], Any], *, done: str | None = None) -> Any:
         """As ``write``, for work that opens its own units: blocking, or a coroutine function."""
-        return await acting.act(work, done=done)
+        return await acting.act(work, done=done, prove=self.prove)
+
+    async def prove(self) -> bool:
+        """Asks the person to prove again who they are; whether they did."""
+        return await self.prover(self)
 
     def live(self, refresh: Refresh) -> None:
         """``refresh`` is awaited whenever something was committed; see ``ui/live.py``."""
@@ -119,12 +130,19 @@ class PageContext:
         self.watcher.refreshes.append(refresh)
 
     def go(self, **changes: str | None) -> None:
-        """The address carries these parameters from now on; an empty one is left out. Nothing is loaded."""
-        for name, value in changes.items():
-            if value:
-                self.query[name] = value
-            else:
-                self.query.pop(name, None)
+        """The address carries these parameters from now on; an empty one is left out. Nothing is loaded.
+        Back leads to how it was. A search that is typed on is one step."""
+        before = self.address()
+        types_on = TYPED >= changes.keys() <= self.query.keys()
+        self._change(changes)
+        if types_on or self.address() == before:
+            ui.navigate.history.replace(self.address())
+        else:
+            ui.navigate.history.push(self.address())
+
+    def amend(self, **changes: str | None) -> None:
+        """As ``go``, in place: for an address that was wrong, and for what a form holds."""
+        self._change(changes)
         ui.navigate.history.replace(self.address())
 
     def leave(self, target: str) -> None:
@@ -135,6 +153,13 @@ class PageContext:
         """Where this page is, with those parameters changed."""
         wanted = {name: value for name, value in {**self.query, **changes}.items() if value}
         return f"{self.path}?{urlencode(wanted)}" if wanted else self.path
+
+    def _change(self, changes: dict[str, str | None]) -> None:
+        for name, value in changes.items():
+            if value:
+                self.query[name] = value
+            else:
+                self.query.pop(name, None)
 
     def command(self, label: str, run: Run, *, icon: str = "zap", key: str = "") -> None:
         """A line in the command palette; with ``key``, a shortcut too (one letter, not in fields)."""
@@ -167,5 +192,5 @@ class Page:
     keywords: str = ""
 
     def __post_init__(self) -> None:
-        if self.permission not in access.PERMISSIONS:
+        if not access.is_known(self.permission):
             raise LookupError(f"{self.path} names no permission of ours: {self.permission!r}")

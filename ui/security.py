@@ -22,6 +22,12 @@ POLICY = "; ".join(
         "base-uri 'none'",
     )
 )
+_POLICY_HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+)
 HSTS = "max-age=31536000; includeSubDomains"
 IMMUTABLE = "public, max-age=31536000, immutable"
 _KEPT_BY_BROWSERS = ("/static/", "/_nicegui/")
@@ -48,14 +54,15 @@ class SecurityHeaders:
 
 
 def secure(headers: MutableHeaders, *, path: str, settings: Settings) -> None:
-    headers["Content-Security-Policy"] = POLICY
-    headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "same-origin"
-    headers["X-Frame-Options"] = "DENY"
+    """The headers of the policy are there, whatever was there of the same names. One by one they would cost
+    a webhook more than its signature."""
+    ours = [*_POLICY_HEADERS]
     if settings.is_public:
-        headers["Strict-Transport-Security"] = HSTS
+        ours.append((b"strict-transport-security", HSTS.encode()))
     if not path.startswith(_KEPT_BY_BROWSERS):
-        headers["Cache-Control"] = "no-store"
+        ours.append((b"cache-control", b"no-store"))
+    names = {name for name, _ in ours}
+    headers.raw[:] = [header for header in headers.raw if header[0] not in names] + ours
 
 
 def is_from_own_page(headers: Headers, settings: Settings) -> bool:

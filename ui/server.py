@@ -2,6 +2,7 @@
 
 import uvicorn
 
+from core.garbage import look_seldom
 from core.runtime import Runtime
 from ui.app import build
 
@@ -11,8 +12,10 @@ GRACE_S = 15
 def run_web(runtime: Runtime, *, version: str) -> None:
     """Serves until SIGINT or SIGTERM; requests under way are finished first."""
     settings = runtime.settings
+    app = build(runtime, version=version)
+    look_seldom()
     uvicorn.run(
-        build(runtime, version=version),
+        app,
         host=settings.waypost_host,
         port=settings.waypost_port,
         access_log=False,  # addresses hold ids of pages, and numbers that were searched for

@@ -12,16 +12,22 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.errors import Unavailable
 from core.runtime import Runtime
 from core.settings import Settings
-from core.team.commands import hash_key, stay_signed_in
+from core.team.names import hash_key
+from core.team.sessions import stay_signed_in
 from core.unit import NOBODY, Identity
 from ui.address import client_address
 from ui.bare import bare_page
 
 SIGN_IN = "/login"
+CODE = "/auth/code"
+SET_UP = "/auth/set-up"
 SEEN_EVERY_S = 60.0
 # Everything else is a page, and needs a session. NiceGUI's own files hold nothing of anybody.
-OPEN_PATHS = (SIGN_IN, "/favicon.ico", "/metrics")
-OPEN_FOLDERS = ("/api/", "/webhooks/", "/static/", "/auth/", "/_nicegui/", "/_nicegui_ws/")
+OPEN_PATHS = (SIGN_IN, "/forgot", "/favicon.ico", "/metrics")
+OPEN_FOLDERS = (
+    *("/begin/", "/invite/", "/reset/", "/auth/"),
+    *("/api/", "/webhooks/", "/static/", "/_nicegui/", "/_nicegui_ws/"),
+)
 
 
 def cookie_name(settings: Settings) -> str:
@@ -67,8 +73,12 @@ def own_path(wanted: str) -> str:
 
 def sign_in_address(request: Request) -> str:
     """The sign-in page, which leads back to where ``request`` wanted to go."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return SIGN_IN if wanted == "/" else f"{SIGN_IN}?next={quote(wanted)}"
+    return with_target(SIGN_IN, request.url.path + (f"?{request.url.query}" if request.url.query else ""))
+
+
+def with_target(path: str, target: str) -> str:
+    """``path``, with where to go on to afterwards."""
+    return path if target == "/" else f"{path}?next={quote(target)}"
 
 
 class Seen:

@@ -7,13 +7,12 @@ from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI
-from nicegui import ui
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from ui.api.route import open_to_all
 from ui.security import IMMUTABLE
 
 STATIC = Path(__file__).parent / "static"
@@ -30,8 +29,19 @@ SHEETS = (
     "queue",
     "sandbox",
     "messages",
+    "charts",
     "send",
+    "templates",
     "dead_letters",
+    "contacts",
+    "people",
+    "phones",
+    "alerts",
+    "schedules",
+    "health",
+    "webhooks",
+    "outbox",
+    "billing",
 )
 THEME_COOKIE = "waypost_theme"
 FAVICON = STATIC / "favicon.svg"
@@ -74,6 +84,7 @@ def serve_assets(app: FastAPI) -> None:
     ours = assets()
 
     @app.get(ours.url("waypost.css"), include_in_schema=False)
+    @open_to_all
     async def style() -> Response:
         return Response(ours.style, media_type="text/css", headers={"Cache-Control": IMMUTABLE})
 
@@ -92,11 +103,6 @@ def head() -> str:
         "document.documentElement.classList.add('dark')})()"
         f'</script><script defer src="{ours.url("waypost.js")}"></script>'
     )
-
-
-def quasar_theme(request: Request) -> None:
-    """Quasar's own parts follow the same cookie; without one, the system."""
-    ui.dark_mode({"dark": True, "light": False}.get(request.cookies.get(THEME_COOKIE, "")))
 
 
 def brand_html() -> str:

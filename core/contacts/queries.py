@@ -1,14 +1,58 @@
 """Whether a contact may be sent something now."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from sqlalchemy import BindParameter, bindparam, text, tuple_
 from sqlmodel import Session, col, select
 
+from core.unit import Unit
 from data.enums import SuppressionKind
-from data.messages import ServiceWindow, Suppression
+from data.messages import Contact, ServiceWindow, Suppression
 
 SERVICE_WINDOW = timedelta(hours=24)
+
+# Every send asks. A contact with several suppressions has a row for each.
+_KNOWN_SQL = """
+SELECT contact.workspace_id, contact.wa_id, survivor.id, suppression.kind
+FROM contact
+JOIN contact AS survivor ON survivor.id = coalesce(contact.merged_into, contact.id)
+LEFT JOIN suppression ON suppression.contact_id = survivor.id AND suppression.lifted_at IS NULL
+WHERE (contact.workspace_id, contact.wa_id) IN :wanted
+"""
+_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
+_KNOWN = text(_KNOWN_SQL).bindparams(_WANTED)
+_KNOWN_TO_KEEP = text(_KNOWN_SQL + "FOR KEY SHARE OF contact, survivor").bindparams(_WANTED)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContact:
+    """``kinds``: of messages that it must not be sent."""
+
+    id: str
+    kinds: frozenset[SuppressionKind] = frozenset()
+
+
+def known(
+    session: Session, wanted: Collection[tuple[str, str]], *, to_keep: bool = False
+) -> dict[tuple[str, str], KnownContact]:
+    """(workspace, WhatsApp id) → that contact, the survivor where it was merged; those that were never
+    written with are absent. ``to_keep``: none of them is merged away before this transaction ends
+    (PostgreSQL; SQLite has one writer)."""
+    if not wanted:
+        return {}
+    connection = session.connection()
+    locks = to_keep and connection.dialect.name != "sqlite"
+    rows = connection.execute(_KNOWN_TO_KEEP if locks else _KNOWN, {"wanted": sorted(wanted)})
+    found: dict[tuple[str, str], KnownContact] = {}
+    for workspace_id, wa_id, contact_id, kind in rows:
+        kinds = found[workspace_id, wa_id].kinds if (workspace_id, wa_id) in found else frozenset()
+        if kind is not None:
+            kinds |= {SuppressionKind(kind)}
+        found[workspace_id, wa_id] = KnownContact(contact_id, kinds)
+    return found
 
 
 def suppressed(session: Session, contact_ids: Collection[str]) -> dict[str, frozenset[SuppressionKind]]:
@@ -27,3 +71,19 @@ def window_ends(session: Session, *, phone_number_id: str, contact_id: str) -> d
     the customer never wrote."""
     window = session.get(ServiceWindow, (phone_number_id, contact_id))
     return None if window is None else window.last_inbound_at + SERVICE_WINDOW
+
+
+def windows_end(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """(phone, contact) → when their service window closes; pairs whose customer never wrote are absent."""
+    if not pairs:
+        return {}
+    statement = select(
+        ServiceWindow.phone_number_id, ServiceWindow.contact_id, ServiceWindow.last_inbound_at
+    ).where(tuple_(col(ServiceWindow.phone_number_id), col(ServiceWindow.contact_id)).in_(pairs))
+    return {(row[0], row[1]): row[2] + SERVICE_WINDOW for row in session.exec(statement)}
+
+
+def contact_of(unit: Unit, *, wa_id: str) -> Contact | None:
+    """Who has that WhatsApp id now."""
+    found = known(unit.session, [(unit.workspace_id, wa_id)])
+    return unit.session.get(Contact, next(iter(found.values())).id) if found else None

@@ -4,6 +4,9 @@ import phonenumbers
 
 from core.errors import Impossible
 
+# Stands in place of the number wherever that of an erased contact stood.
+ERASED = "erased"
+
 
 def parse_number(text: str) -> str:
     """``text`` as E.164 with its plus, such as ``+4915112345678``.
@@ -43,6 +46,8 @@ def pretty_number(e164: str) -> str:
 
 def mask_number(e164: str) -> str:
     """``+4915112340123`` → ``+49•••••0123``: country and last four digits, for those who may not see more."""
+    if e164 == ERASED:
+        return e164
     try:
         country = f"+{phonenumbers.parse(e164, None).country_code}"
     except phonenumbers.NumberParseException:

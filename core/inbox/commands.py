@@ -1,65 +1,65 @@
-"""Taking in what Meta tells us: statuses of our sends, and messages from customers."""
+"""What people do about webhooks: apply them again."""
 
-from typing import Any
+from sqlmodel import col, update
 
-from sqlmodel import col, select
-
-from core.contacts.commands import find_or_add
-from core.inbox.rules import InboundMessage, read_updates
-from core.messaging.statuses import apply_status
+from core.errors import Conflict, Impossible
+from core.inbox.queries import DeliveryFilter, narrow
+from core.moments import rfc3339
+from core.ports.bell import Due
 from core.unit import Unit
-from data.enums import Direction, MessageKind, MessageState
-from data.messages import Message, ServiceWindow
-from data.sending import Phone
+from data.enums import DeliveryState
+from data.inbox import Delivery
+
+# One transaction marks them all, and whoever sends waits for it meanwhile: about 0.1 s.
+REPLAY_AT_ONCE = 10_000
 
 
-def take_in(unit: Unit, envelope: Any) -> int:
-    """Everything in a webhook that concerns us is applied; the same webhook again changes nothing.
-
-    Returns how many updates were understood. Phones of no workspace are passed over.
-    """
-    applied = 0
-    for updates in read_updates(envelope):
-        # One webhook of a phone at a time: of two that bring the same message, the second must see it.
-        phone = unit.session.get(Phone, updates.phone_number_id, with_for_update={"key_share": True})
-        if phone is None:
-            continue
-        if updates.messages:  # Meta may deliver one message twice at once; one phone's are taken in turns
-            unit.session.refresh(phone, with_for_update={"key_share": True})
-        for report in updates.statuses:
-            applied += apply_status(unit, report, workspace_id=phone.workspace_id)
-        for message in updates.messages:
-            _take_in_message(unit, phone, message)
-            applied += 1
-    return applied
-
-
-def _take_in_message(unit: Unit, phone: Phone, inbound: InboundMessage) -> None:
-    known = select(Message.id).where(
-        col(Message.wamid) == inbound.wamid, col(Message.direction) == Direction.INBOUND
-    )
-    if unit.session.exec(known).first() is not None:
-        return
-    contact = find_or_add(unit, workspace_id=phone.workspace_id, wa_id=inbound.wa_id, name=inbound.name)
-    unit.session.add(
-        Message(
-            id=unit.new_id("msg"),
-            workspace_id=phone.workspace_id,
-            phone_number_id=phone.id,
-            contact_id=contact.id,
-            direction=Direction.INBOUND,
-            kind=MessageKind.OTHER if inbound.text is None else MessageKind.TEXT,
-            recipient=f"+{inbound.wa_id}",
-            payload=inbound.raw if inbound.text is None else {"from": inbound.wa_id, "text": inbound.text},
-            state=MessageState.RECEIVED,
-            wamid=inbound.wamid,
-            created_at=unit.now,
-            sent_at=inbound.at,
+def replay(unit: Unit, delivery_id: str) -> None:
+    """The delivery is applied again, from its raw body. What was applied before stays as it is."""
+    unit.require("webhooks.replay")
+    found = unit.find(Delivery, delivery_id, called="delivery", lock=True)
+    if found.body is None:
+        raise Conflict(
+            "Its raw body went when somebody whom it named was erased, so it cannot be applied again.",
+            code="raw_body_gone",
         )
+    if found.state is DeliveryState.PENDING:
+        raise Conflict("This delivery is waiting to be applied already.", code="already_pending")
+    before = {"state": found.state.value}
+    found.state = DeliveryState.PENDING
+    unit.session.add(found)
+    unit.record("webhook.replayed", f"delivery:{found.id}", before=before)
+    unit.ring(Due.WEBHOOKS)
+
+
+def replay_matching(unit: Unit, wanted: DeliveryFilter) -> int:
+    """All deliveries that match are applied again, oldest first; returns how many. At most
+    ``REPLAY_AT_ONCE``: Impossible ``too_many`` asks for a narrower filter."""
+    unit.require("webhooks.replay")
+    matching = (
+        narrow(unit, wanted)
+        .where(col(Delivery.body).is_not(None), col(Delivery.state) != DeliveryState.PENDING)
+        .with_only_columns(col(Delivery.id))
     )
-    window = unit.session.get(ServiceWindow, (phone.id, contact.id), with_for_update=True)
-    if window is None:
-        window = ServiceWindow(phone_number_id=phone.id, contact_id=contact.id, last_inbound_at=inbound.at)
-    window.last_inbound_at = max(window.last_inbound_at, inbound.at)
-    unit.session.add(window)
-    unit.session.flush()
+    ids = unit.session.scalars(matching.limit(REPLAY_AT_ONCE + 1)).all()
+    if len(ids) > REPLAY_AT_ONCE:
+        raise Impossible(
+            f"More than {REPLAY_AT_ONCE:,} deliveries match. Choose a narrower range of time, and replay one "
+            "after another.",
+            code="too_many",
+        )
+    unit.session.exec(
+        update(Delivery).where(col(Delivery.id).in_(matching)).values(state=DeliveryState.PENDING)
+    )
+    unit.record("webhooks.replayed", "deliveries", after=_facts(wanted) | {"count": len(ids)})
+    unit.ring(Due.WEBHOOKS)
+    return len(ids)
+
+
+def _facts(wanted: DeliveryFilter) -> dict[str, str | None]:
+    return {
+        "state": wanted.state.value if wanted.state else None,
+        "phone": wanted.phone_number_id,
+        "from": rfc3339(wanted.since) if wanted.since else None,
+        "until": rfc3339(wanted.until) if wanted.until else None,
+    }

@@ -1,45 +1,26 @@
-"""What a webhook says, read without trusting its shape. Unknown fields are ignored, wrong ones skipped."""
+"""Reading Meta's values without trusting their shape, and whether Meta signed them."""
 
 import hashlib
 import hmac
+import json
 import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.messaging.statuses import StatusReport
+import orjson
+
+from core.inbox.updates import NotUnderstood
 
 # Longer than any id of Meta's or ours; an index of PostgreSQL takes no more than 2,700 bytes.
 ID_MAX = 512
 WORD_MAX = 64
 WA_ID_MAX = 20
-CODE_MAX = 10**9
+NAME_MAX = 200
 MAX_DEPTH = 32
+DIGITS_MAX = 4_000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class InboundMessage:
-    """One item of ``messages[]``. ``wa_id`` is digits without a plus."""
-
-    wamid: str
-    wa_id: str
-    at: datetime
-    kind: str
-    text: str | None
-    name: str | None
-    raw: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneUpdates:
-    """What one webhook says about one of our phones."""
-
-    phone_number_id: str
-    statuses: list[StatusReport] = field(default_factory=list)
-    messages: list[InboundMessage] = field(default_factory=list)
 
 
 def is_signed(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
@@ -48,31 +29,37 @@ def is_signed(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
         return False
     given = header.removeprefix("sha256=").lower()
     matches = [
-        hmac.compare_digest(hmac.new(secret.encode(), body, hashlib.sha256).hexdigest(), given)
+        hmac.compare_digest(hmac.digest(secret.encode(), body, hashlib.sha256).hex(), given)
         for secret in secrets
     ]
     return any(matches)
 
 
-def read_updates(envelope: Any) -> Iterator[PhoneUpdates]:
-    """Every entry × change × update of field ``messages``."""
-    for entry in _dicts(envelope, "entry"):
-        for change in _dicts(entry, "changes"):
-            value = change.get("value")
-            if change.get("field") != "messages" or not isinstance(value, dict):
-                continue
-            metadata = value.get("metadata")
-            phone = _id(metadata.get("phone_number_id")) if isinstance(metadata, dict) else None
-            if phone is None:
-                continue
-            names = _names(value)
-            statuses = [_status(storable(item)) for item in _dicts(value, "statuses")]
-            messages = [_message(storable(item), names) for item in _dicts(value, "messages")]
-            yield PhoneUpdates(
-                phone_number_id=phone,
-                statuses=[status for status in statuses if status is not None],
-                messages=[message for message in messages if message is not None],
-            )
+def parsed(body: bytes) -> Any:
+    """The JSON of a body, or ValueError or RecursionError. A whole number of more digits than Python reads
+    is None, and costs nothing else that the body says.
+
+    What the fast reader refuses (half characters, infinity, endless numbers) the patient one may take.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.loads(body, parse_int=_whole)
+
+
+def written(value: Any) -> str:
+    """``value`` as JSON that every database keeps. Whether it needs ``storable`` shows in how it is written,
+    at a tenth of the cost of looking into it."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # half characters, numbers beyond every range
+        return json.dumps(storable(value))
+    may_be_deep = text.count("{") + text.count("[") > MAX_DEPTH
+    return json.dumps(storable(value)) if "\\u0000" in text or may_be_deep else text
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if len(digits) <= DIGITS_MAX else None
 
 
 def storable(value: Any, *, depth: int = 0) -> Any:
@@ -94,67 +81,48 @@ def storable(value: Any, *, depth: int = 0) -> Any:
     return value
 
 
-def _status(item: dict[str, Any]) -> StatusReport | None:
-    wamid, status, at = _id(item.get("id")), item.get("status"), _moment(item.get("timestamp"))
-    if wamid is None or not isinstance(status, str) or len(status) > WORD_MAX or at is None:
-        return None
-    error = next(iter(_dicts(item, "errors")), {})
-    code, details = error.get("code"), error.get("error_data")
-    detail = details.get("details") if isinstance(details, dict) else None
-    return StatusReport(
-        wamid=wamid,
-        status=status,
-        at=at,
-        message_id=_id(item.get("biz_opaque_callback_data")),
-        error_code=code if type(code) is int and 0 <= code < CODE_MAX else None,
-        error_detail=str(detail or error.get("title") or "")[:500],
-    )
-
-
-def _message(item: dict[str, Any], names: dict[str, str]) -> InboundMessage | None:
-    wamid, sender, at = _id(item.get("id")), item.get("from"), _moment(item.get("timestamp"))
-    if wamid is None or not isinstance(sender, str) or at is None:
-        return None
-    wa_id = sender.strip().removeprefix("+")
-    if not (wa_id.isascii() and wa_id.isdigit() and len(wa_id) <= WA_ID_MAX):
-        return None
-    text = item.get("text")
-    body = text.get("body") if isinstance(text, dict) else None
-    return InboundMessage(
-        wamid=wamid,
-        wa_id=wa_id,
-        at=at,
-        kind=str(item.get("type", "")),
-        text=body if isinstance(body, str) else None,
-        name=names.get(wa_id),
-        raw=item,
-    )
-
-
-def _names(value: dict[str, Any]) -> dict[str, str]:
-    names = {}
-    for contact in _dicts(value, "contacts"):
-        profile, wa_id = contact.get("profile"), contact.get("wa_id")
-        name = profile.get("name") if isinstance(profile, dict) else None
-        if isinstance(wa_id, str) and isinstance(name, str):
-            names[wa_id.strip().removeprefix("+")] = storable(name[:200])
-    return names
-
-
-def _id(value: Any) -> str | None:
-    """An id as it came. One that no row could hold names nothing."""
+def id_in(holder: dict[str, Any], key: str) -> str | None:
+    """An id as it came. One that no row could hold names nothing. Templates' ids are numbers."""
+    value = holder.get(key)
     usable = isinstance(value, str) and 0 < len(value) <= ID_MAX and not _UNSTORABLE.search(value)
     return value if usable else None
 
 
-def _moment(seconds: Any) -> datetime | None:
-    """Meta's timestamps are seconds since 1970, as a string."""
+def word_in(holder: dict[str, Any], key: str) -> str:
+    """A word of Meta's, known to us or not; NotUnderstood if there is none."""
+    value = holder.get(key)
+    if not isinstance(value, str) or not 0 < len(value) <= WORD_MAX:
+        raise NotUnderstood(f"{key} is missing or no word")
+    return str(storable(value))
+
+
+def moment_in(holder: dict[str, Any], key: str) -> datetime:
+    """Meta's timestamps are seconds since 1970, as a string in messages and as a number elsewhere.
+    *"1763888400" → 2025-11-23T09:00:00Z.*"""
+    found = moment(holder.get(key))
+    if found is None:
+        raise NotUnderstood(f"{key} is missing or no number of seconds")
+    return found
+
+
+def moment(seconds: Any) -> datetime | None:
+    if isinstance(seconds, bool):
+        return None
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 
 
-def _dicts(holder: Any, key: str) -> list[dict[str, Any]]:
-    items = holder.get(key) if isinstance(holder, dict) else None
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+def wa_id_in(holder: dict[str, Any], key: str) -> str | None:
+    """A WhatsApp id as digits. *"+4915112345678 " → "4915112345678".*"""
+    value = holder.get(key)
+    if not isinstance(value, str):
+        return None
+    digits = value.strip().removeprefix("+")
+    return digits if digits.isascii() and digits.isdigit() and len(digits) <= WA_ID_MAX else None
+
+
+def dict_in(holder: Any, key: str) -> dict[str, Any]:
+    value = holder.get(key) if isinstance(holder, dict) else None
+    return value if isinstance(value, dict) else {}

@@ -27,21 +27,22 @@ class TemplateUnknown(Impossible):
         self.name = name
 
 
-def check_template(unit: Unit, phone: Phone, payload: dict[str, Any]) -> Template | None:
-    """The template that the payload names, sendable and with all its variables filled; None for a text."""
+def check_template(unit: Unit, payload: dict[str, Any], *, waba_id: str) -> Template | None:
+    """The template of the account that the payload names, sendable and with all its variables filled; None
+    for a text."""
     wanted = payload.get("template")
     if wanted is None:
         return None
     name, language = str(wanted["name"]), str(wanted["language"])
     template = unit.once(
         "template",
-        phone.waba_id,
+        waba_id,
         name,
         language,
-        ask=lambda: template_queries.find(unit, waba_id=phone.waba_id, name=name, language=language),
+        ask=lambda: template_queries.find(unit, waba_id=waba_id, name=name, language=language),
     )
     if template is None:
-        raise TemplateUnknown(waba_id=phone.waba_id, name=name, language=language)
+        raise TemplateUnknown(waba_id=waba_id, name=name, language=language)
     template_rules.check_sendable(template)
     template_rules.check_parameters(template, wanted.get("components") or [])
     return template
@@ -49,21 +50,30 @@ def check_template(unit: Unit, phone: Phone, payload: dict[str, Any]) -> Templat
 
 def check_contact(unit: Unit, phone: Phone, contact: Contact | None, template: Template | None) -> None:
     """Refuses what the contact must not be sent. ``contact`` None: someone who was never written with."""
-    if contact is not None:
-        kinds = suppressed(unit.session, [contact.id]).get(contact.id, frozenset())
-        if is_suppressed(kinds, template):
-            raise Impossible(
-                "This contact must not be sent messages of this kind: they opted out or cannot be reached.",
-                code="recipient_suppressed",
-            )
-    if template is None:
-        ends = open_until(unit, phone, contact)
-        if ends is None or ends <= unit.now:
-            raise Impossible(
-                "The customer has not written to this number in the last 24 hours, so Meta takes only "
-                "templates. Send a template instead.",
-                code="window_closed",
-            )
+    kinds = suppressed(unit.session, [contact.id]).get(contact.id, frozenset()) if contact else frozenset()
+    ends = open_until(unit, phone, contact) if template is None else None
+    refuse(kinds, ends, template, now=unit.now)
+
+
+def refuse(
+    kinds: frozenset[SuppressionKind],
+    window_ends_at: datetime | None,
+    template: Template | None,
+    *,
+    now: datetime,
+) -> None:
+    """Refuses ``template`` (None: a text) to a contact of whom that is known."""
+    if is_suppressed(kinds, template):
+        raise Impossible(
+            "This contact must not be sent messages of this kind: they opted out or cannot be reached.",
+            code="recipient_suppressed",
+        )
+    if template is None and (window_ends_at is None or window_ends_at <= now):
+        raise Impossible(
+            "The customer has not written to this number in the last 24 hours, so Meta takes only "
+            "templates. Send a template instead.",
+            code="window_closed",
+        )
 
 
 def open_until(unit: Unit, phone: Phone, contact: Contact | None) -> datetime | None:

@@ -1,38 +1,35 @@
 """Taking due work: due → claimed, then claimed → sending just before the first byte leaves (Q2)."""
 
 import random
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, TextClause, TextualSelect, bindparam, text
-from sqlmodel import col, select
+from sqlalchemy import Row, String, TextClause, TextualSelect, bindparam, text
 
-from core.billing.plans import plans_in_force
-from core.contacts.queries import SERVICE_WINDOW, suppressed
 from core.errors import Conflict
 from core.lanes import rules as lane_rules
-from core.lanes.commands import hold
-from core.messaging import letters
-from core.messaging.checks import is_suppressed
+from core.lanes.holding import hold, probe_after
+from core.lanes.outages import due_probes
+from core.lanes.pace import PhonePace, limits_now
+from core.lanes.rules import Allotted
+from core.messaging.aside import set_aside
+from core.messaging.redrive_pace import keep_pace
 from core.messaging.requests import meta_body
 from core.phones.queries import token_of
-from core.templates.rules import SENDABLE
 from core.unit import Unit
 from data.columns import Instant, to_micros
-from data.enums import HoldCause, HoldScope, MessageKind, PlanName
-from data.messages import Message, ServiceWindow
-from data.sending import Template
+from data.enums import HoldCause, HoldScope, PlanName
+from data.messages import Message
 
 # SQLite would sort the whole backlog for each claim if it chose another index.
 _HINTS = {"sqlite": "INDEXED BY ix_message_due"}
 
 _OPEN_LANES = """
 SELECT lane.phone_number_id, lane.workspace_id, lane.slots, phone.waba_id, phone.throughput_level,
-       workspace.plan
+       phone.own_limit, workspace.plan
 FROM lane
 JOIN phone ON phone.id = lane.phone_number_id
 JOIN workspace ON workspace.id = lane.workspace_id
@@ -48,13 +45,39 @@ AND NOT EXISTS (
         OR hold.scope = 'everything'))
 {lock}
 """
+_TO_PROBE = """
+SELECT lane.phone_number_id, lane.workspace_id, lane.slots, phone.waba_id, phone.throughput_level,
+       phone.own_limit, workspace.plan
+FROM lane
+JOIN phone ON phone.id = lane.phone_number_id
+JOIN workspace ON workspace.id = lane.workspace_id
+JOIN (SELECT phone_number_id, MIN(due_at) AS due_at FROM message {hint}
+      WHERE state IN ('queued', 'retry_queued') AND due_at <= :now GROUP BY phone_number_id
+     ) AS oldest ON oldest.phone_number_id = lane.phone_number_id
+WHERE lane.phone_number_id = COALESCE(:phone_number_id, lane.phone_number_id)
+AND NOT EXISTS (
+    SELECT 1 FROM hold
+    WHERE hold.released_at IS NULL AND hold.cause <> 'meta'
+      AND ((hold.scope = 'lane' AND hold.subject = lane.phone_number_id)
+        OR (hold.scope = 'workspace' AND hold.subject = lane.workspace_id)
+        OR hold.scope = 'everything'))
+ORDER BY oldest.due_at
+LIMIT 1
+{lock}
+"""
 
 _DUE_OF_LANE = """
 SELECT id, phone_number_id, contact_id, kind, payload, attempt, round, may_duplicate, expires_at,
-       template_name, template_language,
+       template_name, template_language, redrive_id,
        EXISTS (SELECT 1 FROM suppression
                WHERE suppression.contact_id = message.contact_id AND suppression.lifted_at IS NULL
-              ) AS has_suppression
+              ) AS has_suppression,
+       (SELECT until FROM pair_limit
+        WHERE pair_limit.phone_number_id = message.phone_number_id
+          AND pair_limit.contact_id = message.contact_id) AS pair_until,
+       (SELECT owed_until FROM pair_limit
+        WHERE pair_limit.phone_number_id = message.phone_number_id
+          AND pair_limit.contact_id = message.contact_id) AS owed_until
 FROM message {hint}
 WHERE phone_number_id = :phone_number_id
   AND state IN ('queued', 'retry_queued') AND due_at <= :now
@@ -81,13 +104,18 @@ _START = text("UPDATE attempt SET started_at = :now WHERE message_id = :id AND n
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message that is ours until its lease runs out. It holds an unsealed token, so it never shows it."""
+    """One message that is ours until its lease runs out. ``slot`` is the moment at which its request is to be
+    written (Q13); None: at once. ``redrive_id``: the bulk redrive whose pace it keeps too (Q10). It holds an
+    unsealed token, so it never shows it."""
 
     message_id: str
+    workspace_id: str
     phone_number_id: str
     attempt: int
     payload: dict[str, Any]
     token: str
+    slot: datetime | None = None
+    redrive_id: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -113,44 +141,68 @@ NOTHING = Taken([])
 
 @dataclass(frozen=True, slots=True)
 class _OpenLane:
+    """A lane with due work. ``most``: how much of it may go now; None is as much as there is room for."""
+
     phone_number_id: str
     workspace_id: str
     slots: bytes
     waba_id: str
-    throughput_level: str
-    plan: PlanName
+    limit: int
+    most: int | None = None
 
 
-def claim(unit: Unit, *, holder: str, in_flight: Mapping[str, int], per_lane: int, in_all: int) -> Taken:
+def claim(
+    unit: Unit,
+    *,
+    holder: str,
+    in_flight: Mapping[str, int],
+    per_lane: int,
+    in_all: int,
+    lead: timedelta = lane_rules.LEAD,
+) -> Taken:
     """Up to ``in_all`` due messages, at most ``per_lane`` less ``in_flight`` of each open lane and within its
-    throughput, oldest due first; each with a new attempt and a lease.
+    throughput, oldest due first; each with a new attempt, a lease and a slot, not sooner than in ``lead``.
 
-    What must not be sent any more (too old, window closed, opted out, template gone) dies here instead.
+    What must not be sent any more (too old, window closed, opted out, template gone) dies here instead, and
+    what must wait (template paused, its pair put off) is due later. Of a lane that Meta's outage holds one
+    message goes, as a probe.
     All lanes are served by the same few statements: one a lane more would cost half the rate of a drain.
     """
-    lanes = _open_lanes(unit, lock=True)
+    lanes = _open_lanes(unit, lock=True) + _probed_lanes(unit)
     tokens = _tokens(unit, lanes)
     served = [lane for lane in lanes if lane.waba_id in tokens]
     random.shuffle(served)  # so that no lane is always last when there is not room for all
-    rows, waits_s = _due(unit, served, in_flight=in_flight, per_lane=per_lane, in_all=in_all)
+    rows, waits_s, allotted = _due(
+        unit, served, in_flight=in_flight, per_lane=per_lane, in_all=in_all, lead=lead
+    )
     by_phone = {lane.phone_number_id: lane for lane in served}
-    hopeless = _hopeless(unit, by_phone, rows)
-    if hopeless:
-        for message_id, code in hopeless.items():
-            letters.bury(unit, message_id=message_id, error_code=code)
-        rows = [row for row in rows if row.id not in hopeless]
-        waits_s.append(0.0)  # the dead made no use of the room they were given
+    aside = set_aside(unit, {phone: lane.waba_id for phone, lane in by_phone.items()}, rows)
+    if aside:
+        rows = [row for row in rows if row.id not in aside]
+        waits_s.append(0.0)  # they made no use of the room they were given
+    slots: dict[str, datetime] = {}
+    if rows and not unit.throughput_lifted:
+        windows, slots = _take_slots(by_phone, rows, allotted, now=unit.now, lead=lead)
+        late = keep_pace(
+            unit, rows, windows, slots, limits={phone: one.limit for phone, one in by_phone.items()}
+        )
+        rows = [row for row in rows if row.id not in late]
+        waits_s += [lane_rules.wait_s(moment, now=unit.now, lead=lead) for moment in late.values()]
+        unit.session.connection().execute(
+            _TAKE_SLOTS, [{"phone_number_id": phone, "slots": window} for phone, window in windows.items()]
+        )
     if rows:
         _open_attempts(unit, rows, holder=holder)
-        if not unit.throughput_lifted:
-            _take_slots(unit, by_phone, rows)
     claims = [
         Claim(
             message_id=row.id,
+            workspace_id=by_phone[row.phone_number_id].workspace_id,
             phone_number_id=row.phone_number_id,
             attempt=row.attempt + 1,
             payload=row.payload,
             token=tokens[by_phone[row.phone_number_id].waba_id],
+            slot=slots.get(row.id),
+            redrive_id=row.redrive_id,
         )
         for row in rows
     ]
@@ -176,14 +228,37 @@ def mark_sending(unit: Unit, claims: list[Claim], *, holder: str) -> list[Claim]
 
 
 def has_due(unit: Unit) -> bool:
-    """Whether any open lane has due work: what the sweep asks every second."""
-    return bool(_open_lanes(unit, lock=False))
+    """Whether any open lane has due work, or one that is held a due probe: what the sweep asks every
+    second."""
+    return bool(_open_lanes(unit, lock=False)) or bool(due_probes(unit, lock=False))
 
 
 def _open_lanes(unit: Unit, *, lock: bool) -> list[_OpenLane]:
     statement = _open_lanes_sql(_dialect(unit), lock=lock)
-    rows = unit.session.connection().execute(statement, {"now": to_micros(unit.now)})
-    return [_OpenLane(row[0], row[1], bytes(row[2]), row[3], row[4], PlanName(row[5])) for row in rows]
+    return _lanes(unit, unit.session.connection().execute(statement, {"now": to_micros(unit.now)}))
+
+
+def _lanes(unit: Unit, found: Iterable[Any]) -> list[_OpenLane]:
+    rows = list(found)
+    limits = limits_now(unit, [PhonePace(row[0], PlanName(row[6]), row[4], row[5]) for row in rows])
+    return [_OpenLane(row[0], row[1], bytes(row[2]), row[3], limits[row[0]]) for row in rows]
+
+
+def _probed_lanes(unit: Unit) -> list[_OpenLane]:
+    """For each outage whose probe is due a lane with one message to try; the next probe has its time (Q7)."""
+    found: list[_OpenLane] = []
+    for outage in due_probes(unit, lock=True):
+        outage.probes += 1
+        outage.probe_at = unit.now + probe_after(outage.probes)
+        unit.session.add(outage)
+        values = {
+            "now": to_micros(unit.now),
+            "phone_number_id": outage.subject if outage.scope is HoldScope.LANE else None,
+        }
+        lanes = _lanes(unit, unit.session.connection().execute(_probe_sql(_dialect(unit)), values))
+        found += [replace(lane, most=1) for lane in lanes[:1]]
+    unit.session.flush()
+    return list({lane.phone_number_id: lane for lane in found}.values())
 
 
 def _tokens(unit: Unit, lanes: list[_OpenLane]) -> dict[str, str]:
@@ -207,79 +282,35 @@ def _tokens(unit: Unit, lanes: list[_OpenLane]) -> dict[str, str]:
 
 
 def _due(
-    unit: Unit, lanes: list[_OpenLane], *, in_flight: Mapping[str, int], per_lane: int, in_all: int
-) -> tuple[list[Row[Any]], list[float]]:
-    """The due messages that there is room for, and for each lane at its limit how long until it may go on."""
-    plans = plans_in_force(unit.session, at=unit.now)
+    unit: Unit,
+    lanes: list[_OpenLane],
+    *,
+    in_flight: Mapping[str, int],
+    per_lane: int,
+    in_all: int,
+    lead: timedelta,
+) -> tuple[list[Row[Any]], list[float], dict[str, Allotted]]:
+    """The due messages that there is room for, for each lane at its limit how long until it may go on, and
+    phone → what room it had."""
     connection = unit.session.connection()
     statement = _due_sql(_dialect(unit))
     now = to_micros(unit.now)
     rows: list[Row[Any]] = []
     waits_s: list[float] = []
+    rooms: dict[str, Allotted] = {}
     for lane in lanes:
         room = min(per_lane - in_flight.get(lane.phone_number_id, 0), in_all - len(rows))
-        if not unit.throughput_lifted:
-            limit = lane_rules.limit_per_second(
-                plan_limit=plans[lane.plan].messages_per_second, level=lane.throughput_level
-            )
-            free = lane_rules.free(lane.slots, limit=limit, now=unit.now)
-            if free < room:
-                free_at = lane_rules.next_free_at(lane.slots, limit=limit, now=unit.now)
-                waits_s.append(max(0.0, (free_at - unit.now).total_seconds()))
-            room = min(room, free)
+        room = room if lane.most is None else min(room, lane.most)
+        if room > 0 and not unit.throughput_lifted:
+            allotted = lane_rules.allot(lane.slots, limit=lane.limit, count=room, now=unit.now, lead=lead)
+            rooms[lane.phone_number_id] = allotted
+            if allotted.next_at is not None:
+                waits_s.append(lane_rules.wait_s(allotted.next_at, now=unit.now, lead=lead))
+            room = len(allotted.moments)
         if room > 0:
             wanted = {"phone_number_id": lane.phone_number_id, "now": now, "count": room}
             rows += connection.execute(statement, wanted)
-    return rows, waits_s
-
-
-def _hopeless(unit: Unit, lanes: Mapping[str, _OpenLane], rows: list[Row[Any]]) -> dict[str, str]:
-    """message id → the code under which it is dead without a call, for those that must not be sent."""
-    codes = {row.id: "expired" for row in rows if row.expires_at is not None and row.expires_at <= unit.now}
-    fresh = [row for row in rows if row.id not in codes]
-    if not fresh:
-        return codes
-    listed = {row.contact_id for row in fresh if row.has_suppression}
-    kinds = suppressed(unit.session, listed) if listed else {}
-    windows = _last_inbound(unit, [row for row in fresh if row.kind == MessageKind.TEXT])
-    templates = _templates(unit, lanes, fresh)
-    for row in fresh:
-        waba_id = lanes[row.phone_number_id].waba_id
-        template = templates.get((waba_id, row.template_name, row.template_language))
-        if is_suppressed(kinds.get(row.contact_id, frozenset()), template):
-            codes[row.id] = "recipient_suppressed"
-        elif row.kind == MessageKind.TEXT:
-            last = windows.get((row.phone_number_id, row.contact_id))
-            if last is None or last + SERVICE_WINDOW <= unit.now:
-                codes[row.id] = "window_closed"
-        elif template is not None and template.status not in SENDABLE:
-            codes[row.id] = "template_not_sendable"
-    return codes
-
-
-def _last_inbound(unit: Unit, rows: list[Row[Any]]) -> dict[tuple[str, str], datetime]:
-    """(phone, contact) → when that customer last wrote there."""
-    if not rows:
-        return {}
-    statement = select(
-        ServiceWindow.phone_number_id, ServiceWindow.contact_id, ServiceWindow.last_inbound_at
-    ).where(
-        col(ServiceWindow.phone_number_id).in_({row.phone_number_id for row in rows}),
-        col(ServiceWindow.contact_id).in_({row.contact_id for row in rows}),
-    )
-    return {(row[0], row[1]): row[2] for row in unit.session.exec(statement)}
-
-
-def _templates(
-    unit: Unit, lanes: Mapping[str, _OpenLane], rows: list[Row[Any]]
-) -> dict[tuple[str, str, str], Template]:
-    """(waba, name, language) → the template."""
-    names = {row.template_name for row in rows if row.template_name is not None}
-    if not names:
-        return {}
-    accounts = {lanes[row.phone_number_id].waba_id for row in rows}
-    statement = select(Template).where(col(Template.waba_id).in_(accounts), col(Template.name).in_(names))
-    return {(row.waba_id, row.name, row.language): row for row in unit.session.exec(statement)}
+    return rows, waits_s, rooms
 
 
 def _open_attempts(unit: Unit, rows: list[Row[Any]], *, holder: str) -> None:
@@ -302,16 +333,30 @@ def _open_attempts(unit: Unit, rows: list[Row[Any]], *, holder: str) -> None:
     connection.execute(_OPEN_ATTEMPT, opened)
 
 
-def _take_slots(unit: Unit, lanes: Mapping[str, _OpenLane], rows: list[Row[Any]]) -> None:
-    counts = Counter(row.phone_number_id for row in rows)
-    taken = [
-        {
-            "phone_number_id": phone_number_id,
-            "slots": lane_rules.take(lanes[phone_number_id].slots, count=count, now=unit.now),
-        }
-        for phone_number_id, count in counts.items()
-    ]
-    unit.session.connection().execute(_TAKE_SLOTS, taken)
+def _take_slots(
+    lanes: Mapping[str, _OpenLane],
+    rows: list[Row[Any]],
+    rooms: Mapping[str, Allotted],
+    *,
+    now: datetime,
+    lead: timedelta,
+) -> tuple[dict[str, bytes], dict[str, datetime]]:
+    """phone → its window with these sends, and message id → the moment at which it is to be written."""
+    by_lane: dict[str, list[str]] = {}
+    for row in rows:
+        by_lane.setdefault(row.phone_number_id, []).append(row.id)
+    moments: dict[str, datetime] = {}
+    windows: dict[str, bytes] = {}
+    for phone_number_id, message_ids in by_lane.items():
+        lane = lanes[phone_number_id]
+        allotted = rooms[phone_number_id]
+        if len(allotted.moments) != len(message_ids):  # there were fewer, or some were set aside
+            allotted = lane_rules.allot(
+                lane.slots, limit=lane.limit, count=len(message_ids), now=now, lead=lead
+            )
+        moments.update(zip(message_ids, allotted.moments, strict=True))
+        windows[phone_number_id] = allotted.slots
+    return windows, moments
 
 
 def _dialect(unit: Unit) -> str:
@@ -324,10 +369,20 @@ def _open_lanes_sql(dialect: str, *, lock: bool) -> TextClause:
 
 
 @cache
+def _probe_sql(dialect: str) -> TextClause:
+    worded = _worded(_TO_PROBE, dialect, lock="FOR UPDATE OF lane SKIP LOCKED")
+    return worded.bindparams(bindparam("phone_number_id", type_=String))
+
+
+@cache
 def _due_sql(dialect: str) -> TextualSelect:
     table = Message.__table__  # type: ignore[attr-defined]
     return _worded(_DUE_OF_LANE, dialect, lock="FOR UPDATE SKIP LOCKED").columns(
-        payload=table.c.payload.type, expires_at=Instant, may_duplicate=table.c.may_duplicate.type
+        payload=table.c.payload.type,
+        expires_at=Instant,
+        may_duplicate=table.c.may_duplicate.type,
+        pair_until=Instant,
+        owed_until=Instant,
     )
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from sqlmodel import col, select
 
+from core.conversations.commands import mark_due
 from core.errors import Conflict, Malformed
-from core.messaging.letters import bury, close_letter
+from core.messaging.letters import bury, close_letter, leave_redrives
 from core.unit import Unit
 from data.enums import LetterState, MessageState, Outcome
 from data.messages import Attempt, Message
@@ -29,11 +30,12 @@ def settle_unknown(unit: Unit, message_id: str, *, outcome: str, reason: str) ->
         message.waiting_for = None
         message.error_code = message.error_detail = None
         unit.session.add(message)
+        mark_due(unit, [(message.phone_number_id, message.contact_id)])
     elif outcome == "retry":
         send_again(unit, message, payload=message.payload, new_round=False)
     elif outcome == "discard":
         bury(unit, message_id=message.id, error_code=message.error_code or "network_timeout")
-        close_letter(unit, message_id=message.id, state=LetterState.DISCARDED, at=unit.now)
+        close_letter(unit, message_id=message.id, state=LetterState.DISCARDED, at=unit.now, reason=reason)
         message.state = MessageState.DISCARDED
         unit.session.add(message)
     else:
@@ -45,6 +47,9 @@ def settle_unknown(unit: Unit, message_id: str, *, outcome: str, reason: str) ->
 def send_again(unit: Unit, message: Message, *, payload: dict[str, Any], new_round: bool) -> None:
     """The message is due now with a fresh ladder and a new life; its attempts so far are kept and numbers go
     on (Q9)."""
+    if new_round:
+        leave_redrives(unit, [message.id])
+        message.redrive_id = None
     message.payload = payload
     message.recipient = payload["to"]
     template = payload.get("template") or {}

@@ -1,17 +1,34 @@
 """Dead letters as they come and go with their messages. What people do about them is in dead_letters."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import bindparam, delete, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 
 from core.ports.meta_errors import explain, fingerprint
 from core.unit import Unit
 from data.enums import LetterState, MessageState
+from data.letters import LetterText
 from data.messages import DeadLetter, Message
+from data.words import index_text, texts_in
 
 _OF_A_DEATH = ("state", "error_code", "error_detail", "fingerprint", "attempts", "may_duplicate", "dead_at")
+_NO_MORE = {"closed_at": None, "closed_reason": None, "bulk_id": None}
+_LEFT = text(
+    "SELECT redrive_id, count(*) FROM message WHERE id IN :ids AND redrive_id IS NOT NULL "
+    "AND (CAST(:redrive_id AS VARCHAR) IS NULL OR redrive_id <> :redrive_id) "
+    "GROUP BY redrive_id ORDER BY redrive_id"
+).bindparams(bindparam("ids", expanding=True))
+_KEEP_AS_FAILED = text("UPDATE bulk_work SET left_failed = left_failed + :count WHERE id = :id")
+_ADD_WORDS = text(
+    "INSERT INTO letter_text (workspace_id, letter_id, error_words, payload_words) "
+    "VALUES (:workspace_id, :letter_id, :error_words, :payload_words)"
+)
+DELIVERED = "Meta reported that it was delivered."
+GOES_ON = "It goes on by itself: Meta was down when it was tried."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +55,7 @@ def open_letters(unit: Unit, deaths: list[Death]) -> None:
         statement = sqlite.insert(table)
     else:
         statement = postgresql.insert(table)
-    again = {name: statement.excluded[name] for name in _OF_A_DEATH} | {"closed_at": None}
+    again = {name: statement.excluded[name] for name in _OF_A_DEATH} | _NO_MORE
     unit.session.connection().execute(
         statement.on_conflict_do_update(index_elements=["message_id", "round"], set_=again),
         [
@@ -63,6 +80,46 @@ def open_letters(unit: Unit, deaths: list[Death]) -> None:
             for death in deaths
         ],
     )
+    index_letters(unit, [death.message_id for death in deaths])
+
+
+def index_letters(unit: Unit, message_ids: Collection[str]) -> None:
+    """The open letters of these messages are found by their words."""
+    connection = unit.session.connection()
+    letters = connection.execute(
+        select(  # type: ignore[call-overload]
+            DeadLetter.id,
+            DeadLetter.workspace_id,
+            DeadLetter.error_code,
+            DeadLetter.error_detail,
+            DeadLetter.template_name,
+            Message.payload,
+        )
+        .join(Message, col(Message.id) == col(DeadLetter.message_id))
+        .where(col(DeadLetter.message_id).in_(message_ids), col(DeadLetter.state) == LetterState.OPEN)
+        .order_by(col(DeadLetter.dead_at), col(DeadLetter.id))
+    ).all()
+    if letters:
+        connection.execute(
+            delete(LetterText).where(col(LetterText.letter_id).in_([letter.id for letter in letters]))
+        )
+        connection.execute(
+            _ADD_WORDS,
+            [
+                {
+                    "workspace_id": letter.workspace_id,
+                    "letter_id": letter.id,
+                    "error_words": index_text(
+                        letter.error_code,
+                        explain(letter.error_code).title,
+                        letter.template_name,
+                        letter.error_detail,
+                    ),
+                    "payload_words": index_text(*texts_in(letter.payload)),
+                }
+                for letter in letters
+            ],
+        )
 
 
 def bury(unit: Unit, *, message_id: str, error_code: str) -> None:
@@ -95,7 +152,9 @@ def death_of(message: Message) -> Death:
     )
 
 
-def close_letter(unit: Unit, *, message_id: str, state: LetterState, at: datetime) -> DeadLetter | None:
+def close_letter(
+    unit: Unit, *, message_id: str, state: LetterState, at: datetime, reason: str
+) -> DeadLetter | None:
     """The open letter of the message, if it has one, is now in ``state``."""
     statement = select(DeadLetter).where(
         col(DeadLetter.message_id) == message_id, col(DeadLetter.state) == LetterState.OPEN
@@ -104,5 +163,29 @@ def close_letter(unit: Unit, *, message_id: str, state: LetterState, at: datetim
     if letter is not None:
         letter.state = state
         letter.closed_at = at
+        letter.closed_reason = reason
         unit.session.add(letter)
     return letter
+
+
+def close_letters(
+    unit: Unit, *, message_ids: Collection[str], state: LetterState, at: datetime, reason: str
+) -> None:
+    """The open letters of these messages, where they have one, are now in ``state``."""
+    table = DeadLetter.__table__  # type: ignore[attr-defined]
+    unit.session.connection().execute(
+        update(table)
+        .where(table.c.message_id.in_(message_ids), table.c.state == LetterState.OPEN)
+        .values(state=state, closed_at=at, closed_reason=reason)
+    )
+
+
+def leave_redrives(unit: Unit, message_ids: Collection[str], *, into: str | None = None) -> None:
+    """These dead messages are sent again by other means (``into``: a bulk redrive): the one that had sent
+    them keeps them as failed again."""
+    if not message_ids:
+        return
+    connection = unit.session.connection()
+    left = connection.execute(_LEFT, {"ids": list(message_ids), "redrive_id": into}).all()
+    if left:
+        connection.execute(_KEEP_AS_FAILED, [{"id": row[0], "count": row[1]} for row in left])

@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col
-
+from core.contacts.queries import contact_of
 from core.contacts.rules import parse_number, pretty_number
 from core.errors import DomainError
 from core.messaging.checks import check_contact, check_template, open_until
@@ -45,7 +44,7 @@ def preview(unit: Unit, payload: dict[str, Any], *, phone_number_id: str | None)
         known = _with_recipient(unit, known, phone, payload)
         checked = check_payload(payload)
         known = replace(known, body=meta_body(checked, message_id=FUTURE_ID))
-        template = check_template(unit, phone, checked)
+        template = check_template(unit, checked, waba_id=phone.waba_id)
         components = checked.get("template", {}).get("components") or []
         known = replace(known, text=rendered(template, components) if template else str(checked["text"]))
         check_contact(unit, phone, _contact(unit, checked["to"]), template)
@@ -68,4 +67,4 @@ def _with_recipient(unit: Unit, known: Preview, phone: Phone, payload: dict[str,
 
 
 def _contact(unit: Unit, to: str) -> Contact | None:
-    return unit.session.exec(unit.scoped(Contact).where(col(Contact.wa_id) == to.removeprefix("+"))).first()
+    return contact_of(unit, wa_id=to.removeprefix("+"))

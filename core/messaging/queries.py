@@ -1,22 +1,28 @@
 """Messages and the queue as people see them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from core.contacts.rules import mask_number, pretty_number
-from core.errors import Forbidden, Malformed
+from core.contacts.rules import ERASED, mask_number, pretty_number
+from core.conversations.queries import time_flag
+from core.conversations.rules import TimeFlag, flag_of
+from core.errors import Malformed
 from core.ids import first_id
 from core.lanes import rules as lane_rules
 from core.lanes.queries import HoldView, holds, lane_limit
+from core.messaging.letter_counts import Counted, count_kept
 from core.messaging.rules import WAITING, public_state
 from core.monitoring.queries import health
 from core.ports.meta_errors import explain
 from core.unit import Unit
+from data.columns import to_micros
 from data.enums import Direction, HoldScope, LetterState, MessageKind, MessageState, Outcome, WaitingFor
 from data.messages import DUE, LEASED, Attempt, Contact, DeadLetter, Message, MessageStatus
 from data.people import ApiKey, User
@@ -44,9 +50,11 @@ class MessageFilter:
 @dataclass(frozen=True, slots=True)
 class MessageRow:
     """One line of a list. ``to`` is E.164, masked for those who may not see it; ``to_pretty`` is for eyes.
-    ``rung`` of ``rungs``: how many retries of this round are used up, one that is waited for included."""
+    ``rung`` of ``rungs``: how many retries of this round are used up, one that is waited for included.
+    ``contact_id`` is None where the contact was erased."""
 
     id: str
+    contact_id: str | None
     direction: Direction
     kind: MessageKind
     status: str
@@ -100,7 +108,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """A status with its time at Meta and its time here."""
+    """A status with its time at Meta and its time here, and what is odd about the first."""
 
     status: str
     at: datetime
@@ -109,12 +117,13 @@ class StatusView:
     error_code: str | None
     error_title: str | None
     error_detail: str | None
+    flag: TimeFlag | None
 
 
 @dataclass(frozen=True, slots=True)
 class MessageDetail:
     """Everything about one message. ``payload`` is None for those who may not see it. ``next_step`` says in a
-    sentence what happens next."""
+    sentence what happens next; ``flag`` what is odd about the time that Meta reported of an inbound one."""
 
     row: MessageRow
     payload: dict[str, Any] | None
@@ -133,11 +142,13 @@ class MessageDetail:
     letter_state: LetterState | None
     can_settle: bool
     next_step: str
+    flag: TimeFlag | None
 
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """One phone's queue: counts of messages, and its pace."""
+    """One phone's queue: counts of messages, and its pace. ``parked`` wait for their template and are neither
+    ready nor delayed."""
 
     phone_number_id: str
     display_number: str
@@ -145,6 +156,7 @@ class LaneStatus:
     ready: int
     delayed: int
     in_flight: int
+    parked: int
     oldest_ready_at: datetime | None
     next_due_at: datetime | None
     limit_per_second: int
@@ -231,6 +243,7 @@ def message_detail(unit: Unit, message_id: str) -> MessageDetail:
         letter_state=letter.state if letter else None,
         can_settle=message.state is MessageState.UNKNOWN and unit.actor.can("dead_letters.redrive"),
         next_step=_next_step(unit, message, row),
+        flag=time_flag(message),
     )
 
 
@@ -269,6 +282,7 @@ def queue_status(unit: Unit) -> QueueStatus:
     pause = pauses.get(HoldScope.EVERYTHING) or pauses.get(HoldScope.WORKSPACE)
     lanes = _lanes(unit, active)
     held = sum(lane.ready + lane.delayed for lane in lanes if lane.hold is not None or pause is not None)
+    held += sum(lane.parked for lane in lanes)
     open_lanes = [lane for lane in lanes if lane.hold is None and pause is None]
     oldest = min((lane.oldest_ready_at for lane in open_lanes if lane.oldest_ready_at), default=None)
     alive = health(unit)
@@ -301,31 +315,35 @@ def queue_status(unit: Unit) -> QueueStatus:
     )
 
 
+def lane_statuses(unit: Unit, phone_number_ids: Collection[str]) -> list[LaneStatus]:
+    """Those of these lanes that are the workspace's, by the names of their phones."""
+    return _lanes(unit, holds(unit), col(Lane.phone_number_id).in_(phone_number_ids))
+
+
 def open_letters(unit: Unit) -> int:
     """How many dead letters wait for a person."""
-    return unit.session.exec(
-        select(func.count())
-        .select_from(DeadLetter)
-        .where(col(DeadLetter.workspace_id) == unit.workspace_id, col(DeadLetter.state) == LetterState.OPEN)
-    ).one()
+    return count_kept(unit, Counted(state=LetterState.OPEN))
 
 
-def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
+def _lanes(unit: Unit, active: list[HoldView], *narrower: ColumnElement[bool]) -> list[LaneStatus]:
     rows = unit.session.exec(
         select(Lane, Phone)
         .join(Phone, col(Phone.id) == col(Lane.phone_number_id))
-        .where(col(Lane.workspace_id) == unit.workspace_id)
+        .where(col(Lane.workspace_id) == unit.workspace_id, *narrower)
         .order_by(col(Phone.verified_name), col(Phone.id))
     ).all()
     ids = [lane.phone_number_id for lane, _ in rows]
-    is_due = col(Message.due_at) <= unit.now
+    is_parked = col(Message.waiting_for).is_not_distinct_from(WaitingFor.TEMPLATE)
+    is_due = (col(Message.due_at) <= unit.now) & ~is_parked
+    is_delayed = (col(Message.due_at) > unit.now) & ~is_parked
     waiting = unit.session.execute(
         select_columns(
             col(Message.phone_number_id),
             func.count().filter(is_due),
-            func.count().filter(~is_due),
+            func.count().filter(is_delayed),
+            func.count().filter(is_parked),
             func.min(col(Message.due_at)).filter(is_due),
-            func.min(col(Message.due_at)).filter(~is_due),
+            func.min(col(Message.due_at)).filter(is_delayed),
         )
         .where(col(Message.phone_number_id).in_(ids), DUE)
         .group_by(col(Message.phone_number_id))
@@ -340,7 +358,7 @@ def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
     held = {hold.subject: hold for hold in active if hold.scope is HoldScope.LANE}
     found = []
     for lane, phone in rows:
-        ready, delayed, oldest, next_due = counts.get(phone.id, (0, 0, None, None))
+        ready, delayed, parked, oldest, next_due = counts.get(phone.id, (0, 0, 0, None, None))
         limit, _ = lane_limit(unit, phone)
         found.append(
             LaneStatus(
@@ -350,6 +368,7 @@ def _lanes(unit: Unit, active: list[HoldView]) -> list[LaneStatus]:
                 ready=ready,
                 delayed=delayed,
                 in_flight=flying.get(phone.id, 0),
+                parked=parked,
                 oldest_ready_at=oldest,
                 next_due_at=next_due,
                 limit_per_second=limit,
@@ -400,8 +419,7 @@ def _search(unit: Unit, statement: SelectOfScalar[Message], q: str) -> SelectOfS
 
 def require_reveal(unit: Unit) -> None:
     """Searching by number would tell the number to those from whom it is hidden."""
-    if not unit.actor.can("contacts.reveal"):
-        raise Forbidden.lacking("contacts.reveal")
+    unit.require("contacts.reveal")
 
 
 def _states(status: str) -> list[MessageState]:
@@ -415,7 +433,7 @@ def _states(status: str) -> list[MessageState]:
 def rows_of(unit: Unit, messages: list[Message]) -> list[MessageRow]:
     """As lists show them, in the order given."""
     contacts = {
-        row.id: row.name
+        row.id: row
         for row in unit.session.exec(
             select(Contact).where(col(Contact.id).in_({message.contact_id for message in messages}))
         )
@@ -426,17 +444,20 @@ def rows_of(unit: Unit, messages: list[Message]) -> list[MessageRow]:
 
 
 def _row(
-    unit: Unit, message: Message, contacts: dict[str, str | None], active: list[HoldView], *, reveals: bool
+    unit: Unit, message: Message, contacts: dict[str, Contact], active: list[HoldView], *, reveals: bool
 ) -> MessageRow:
+    contact = contacts[message.contact_id]
     waits = message.state in WAITING
+    is_parked = message.waiting_for is WaitingFor.TEMPLATE
     return MessageRow(
         id=message.id,
+        contact_id=contact.id if contact.erased_at is None else None,
         direction=message.direction,
         kind=message.kind,
         status=public_state(message.state),
         to=message.recipient if reveals else mask_number(message.recipient),
         to_pretty=pretty_number(message.recipient) if reveals else mask_number(message.recipient),
-        contact_name=contacts.get(message.contact_id),
+        contact_name=contact.name,
         phone_number_id=message.phone_number_id,
         template_name=message.template_name,
         preview=_preview(message) if reveals else HIDDEN_TEXT,
@@ -446,7 +467,7 @@ def _row(
         error_code=message.error_code,
         error_title=explain(message.error_code).title if message.error_code else None,
         waiting_for=WaitingFor.LANE if waits and _is_held(message, active) else message.waiting_for,
-        next_attempt_at=message.due_at if waits else None,
+        next_attempt_at=message.due_at if waits and not is_parked else None,
         created_at=message.created_at,
         rung=message.rung,
         rungs=len(unit.settings.waypost_retry_delays),
@@ -455,6 +476,8 @@ def _row(
 
 def _preview(message: Message) -> str:
     """What the message says, or for a template what fills it in, in one short line."""
+    if message.recipient == ERASED:
+        return "Erased"
     template = message.payload.get("template")
     if isinstance(template, dict):
         texts = [
@@ -495,6 +518,7 @@ def _statuses_of(unit: Unit, message_id: str) -> list[StatusView]:
             error_code=s.error_code,
             error_title=explain(s.error_code).title if s.error_code else None,
             error_detail=s.error_detail,
+            flag=flag_of(to_micros(s.at), arrived=to_micros(s.received_at)),
         )
         for s in unit.session.exec(statement)
     ]
@@ -515,14 +539,16 @@ def _next_step(unit: Unit, message: Message, row: MessageRow) -> str:
     tries = f"{left} {'retry' if left == 1 else 'retries'} left after it"
     if row.waiting_for is WaitingFor.LANE:
         return "Waits until its queue is released. That uses up no retry."
+    if row.waiting_for is WaitingFor.TEMPLATE:
+        return "Waits until its template may be sent again. That uses up no retry."
     return {
         MessageState.QUEUED: "Waits for its turn to be sent.",
         MessageState.CLAIMED: "Is being sent now.",
         MessageState.SENDING: "Is being sent now.",
         MessageState.RETRY_QUEUED: f"Is tried again at the time shown; {tries}.",
         MessageState.UNKNOWN: "Nobody knows whether Meta took it. It waits for a person's word.",
-        MessageState.DEAD: "Nothing by itself: it waits for a person among the dead letters.",
-        MessageState.FAILED: "Nothing by itself: it waits for a person among the dead letters.",
+        MessageState.DEAD: "Waits for a person, among the dead letters.",
+        MessageState.FAILED: "Waits for a person, among the dead letters.",
         MessageState.DISCARDED: "Nothing: a person gave it up.",
         MessageState.SENT: "Meta has taken it. Waits for Meta to report that it was delivered.",
         MessageState.DELIVERED: "Nothing more: it was delivered.",

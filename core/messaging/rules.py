@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.ports.graph import Reply, ReplyKind
+from core.lanes.outages import Heard
+from core.ports.graph_replies import Reply, ReplyKind
 from core.ports.meta_errors import ErrorClass, Explanation, Scope, classify, explain
 from data.enums import MessageState, Outcome, WaitingFor
 
@@ -11,6 +12,8 @@ JITTER = 0.2
 RATE_WAIT_BASE_S = 1.0
 RATE_WAIT_MAX_S = 60.0
 PAIR_LIMIT = 131056
+TEMPLATE_PAUSED = 132015
+SILENCES = frozenset({"network_timeout", "connection_failed"})
 LEASES_TO_POISON = 2
 PROCESS_DIED = "The process that sent it stopped before it could write down the answer."
 
@@ -42,7 +45,8 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the rules need to know of a message. ``state`` is its state as it is stored now."""
+    """What the rules need to know of a message. ``state`` is its state as it is stored now; ``since`` when it
+    was due, which is its place in the order of its lane."""
 
     state: MessageState
     attempt: int
@@ -52,6 +56,7 @@ class Standing:
     leases_lost: int
     expires_at: datetime
     may_duplicate: bool
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,7 @@ class Next:
     error_code: str | None = None
     error_detail: str | None = None
     holds: Explanation | None = None
+    parks: Explanation | None = None
     explanation: Explanation | None = None
 
     @property
@@ -115,8 +121,10 @@ def after_reply(standing: Standing, reply: Reply, *, now: datetime, ladder: Ladd
         if ladder.hold_unknown:
             return _parked(failed)
         return _climb(failed, standing, why, reply.retry_after_s, now=now, ladder=ladder, jitter=jitter)
-    if _holds_lane(why):
-        return _wait_for_lane(failed, standing, why, now=now)
+    if _parks_template(why):
+        return _wait_for_template(failed, standing, why)
+    if why.holds:
+        return _wait_for_lane(failed, standing, why)
     if not why.can_pass:
         return replace(failed, outcome=Outcome.REFUSED, state=MessageState.DEAD)
     if not why.uses_rung:
@@ -140,8 +148,10 @@ def after_failed_status(
         error_detail=detail or why.meaning,
         explanation=why,
     )
-    if _holds_lane(why):
-        return _wait_for_lane(failed, standing, why, now=now)
+    if _parks_template(why):
+        return _wait_for_template(failed, standing, why)
+    if why.holds:
+        return _wait_for_lane(failed, standing, why)
     if why.can_pass:
         if why.uses_rung:
             following = _climb(failed, standing, why, 0.0, now=now, ladder=ladder, jitter=jitter)
@@ -152,6 +162,20 @@ def after_failed_status(
     return replace(failed, state=MessageState.FAILED)
 
 
+def after_nothing_left(standing: Standing, *, now: datetime) -> Next:
+    """What follows when nothing of an attempt was on the wire: it is due at once, as it was."""
+    return Next(
+        Outcome.LOST,
+        waiting_state(standing),
+        waiting_for=None if standing.rung == 0 else WaitingFor.RUNG,
+        due_at=now,
+        rung=standing.rung,
+        rate_waits=standing.rate_waits,
+        leases_lost=standing.leases_lost,
+        may_duplicate=standing.may_duplicate,
+    )
+
+
 def after_lost_lease(standing: Standing, *, now: datetime, ladder: Ladder) -> Next:
     """What follows when the process that had a message is gone.
 
@@ -159,16 +183,7 @@ def after_lost_lease(standing: Standing, *, now: datetime, ladder: Ladder) -> Ne
     rung's time for a status, using up no rung; the second such loss is ``poison``.
     """
     if standing.state is MessageState.CLAIMED:
-        return Next(
-            Outcome.LOST,
-            waiting_state(standing),
-            waiting_for=None if standing.rung == 0 else WaitingFor.RUNG,
-            due_at=now,
-            rung=standing.rung,
-            rate_waits=standing.rate_waits,
-            leases_lost=standing.leases_lost,
-            may_duplicate=standing.may_duplicate,
-        )
+        return after_nothing_left(standing, now=now)
     lost = Next(
         Outcome.UNKNOWN,
         MessageState.RETRY_QUEUED,
@@ -253,14 +268,44 @@ def _wait_for_rate(
     )
 
 
-def _holds_lane(why: Explanation) -> bool:
-    """A cause that reaches one template only lets the lane go on; that message is a person's to mend."""
-    return why.klass is ErrorClass.HOLD and why.scope is not Scope.TEMPLATE
+def _parks_template(why: Explanation) -> bool:
+    """A cause that reaches one template only lets the lane go on; all messages of that template wait."""
+    return why.code == f"meta_{TEMPLATE_PAUSED}" or (why.holds and why.scope is Scope.TEMPLATE)
 
 
-def _wait_for_lane(failed: Next, standing: Standing, why: Explanation, *, now: datetime) -> Next:
-    """The lane is held; its messages wait, and this one uses up no rung."""
-    return replace(failed, state=waiting_state(standing), waiting_for=WaitingFor.LANE, due_at=now, holds=why)
+def _wait_for_lane(failed: Next, standing: Standing, why: Explanation) -> Next:
+    """The lane is held; its messages wait in their order, and this one uses up no rung."""
+    return replace(
+        failed,
+        state=waiting_state(standing),
+        waiting_for=WaitingFor.LANE,
+        due_at=standing.since,
+        holds=why,
+    )
+
+
+def _wait_for_template(failed: Next, standing: Standing, why: Explanation) -> Next:
+    """It waits until the template may be sent again, and uses up no rung. When it is too old to be sent it is
+    due, and dies of that (Q8)."""
+    return replace(
+        failed,
+        state=waiting_state(standing),
+        waiting_for=WaitingFor.TEMPLATE,
+        due_at=standing.expires_at,
+        parks=why,
+    )
+
+
+def heard(reply: Reply) -> Heard | None:
+    """What a reply tells of Meta's state (Q7); None for Meta's rate limits, which tell nothing."""
+    if reply.kind is ReplyKind.ACCEPTED:
+        return Heard.ANSWER
+    why = explain_reply(reply)
+    if not why.uses_rung:
+        return None
+    if reply.meta_code is None and (why.code in SILENCES or why.code.startswith("http_5")):
+        return Heard.SILENCE
+    return Heard.FAILURE if why.klass is ErrorClass.RETRY else Heard.ANSWER
 
 
 def _parked(failed: Next) -> Next:

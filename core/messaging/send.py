@@ -1,32 +1,37 @@
 """The direct way: store, call Meta now, write down what came of it, answer."""
 
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlmodel import col, select
-
-from core.errors import DomainError, Forbidden, Unavailable
+from core.errors import DomainError, Forbidden, Impossible, Unavailable
+from core.lanes.pace import Late, Missed, move_slots
+from core.lanes.rules import FARTHEST, LEAD, MARGIN, TOLERANCE, seconds_until, was_missed
 from core.messaging import intake
-from core.messaging.answers import SendAnswer, answer_of
+from core.messaging.answers import SendAnswer
 from core.messaging.checks import TemplateUnknown
 from core.messaging.claiming import Claim
+from core.messaging.idempotency import remember_answers
 from core.messaging.intake import Stored
 from core.messaging.requests import SendRequest
 from core.messaging.settling import Result, settle
 from core.phones.queries import token_of, waba_of
-from core.ports.graph import GraphError, Reply
+from core.ports.graph_replies import GraphError, Reply
 from core.runtime import Runtime
 from core.templates import commands as templates
-from core.unit import Actor, Identity, Unit, load_actor
-from data.messages import Message
+from core.templates.metrics import note_rejected_send
+from core.templates.rules import REJECTED
+from core.unit import Identity, Unit, load_actor
 
 DIRECT = Identity(process="direct")
 SYNC_AGAIN_AFTER = timedelta(seconds=10)
 # An answer that cannot be written down yet is kept for as long as the message is ours.
 PAUSE_WHEN_UNAVAILABLE_S = 0.25
+# It was stored since its moment came, so more passes than with a queued one; the rest is the network's.
+LATE_AFTER = MARGIN / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,10 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """A send that is to be settled: what was asked for, claimed and first answered, and what Meta said."""
+    """A send that is to be settled: what was stored of it, and what Meta said."""
 
-    request: SendRequest
+    stored: Stored
     claim: Claim
-    answer: SendAnswer
     reply: Reply
 
 
@@ -60,6 +64,10 @@ async def send(runtime: Runtime, identity: Identity, request: SendRequest) -> Se
         if not await sync_templates(runtime, identity, waba_id=unknown.waba_id, name=unknown.name):
             raise
         return await asyncio.shield(_send(runtime, identity, request))
+    except Impossible as refusal:
+        if refusal.facts.get("templateStatus") == REJECTED:
+            await asyncio.to_thread(_note_rejected, runtime, identity, request)
+        raise
 
 
 async def sync_templates(runtime: Runtime, identity: Identity, *, waba_id: str, name: str) -> bool:
@@ -68,11 +76,12 @@ async def sync_templates(runtime: Runtime, identity: Identity, *, waba_id: str, 
     token = await asyncio.to_thread(_token_to_sync, runtime, identity, waba_id)
     if token is None:
         return False
+    asked_at = runtime.clock.now()
     try:
         nodes = await runtime.graph.templates(waba_id=waba_id, token=token, name=name)
     except GraphError:
         return False
-    await asyncio.to_thread(_store_templates, runtime, identity, waba_id, nodes)
+    await asyncio.to_thread(_store_templates, runtime, identity, waba_id, nodes, asked_at)
     return True
 
 
@@ -81,13 +90,11 @@ async def _send(runtime: Runtime, identity: Identity, request: SendRequest) -> S
     claim = stored.claim
     if claim is None:
         return stored.answer
-    reply = await runtime.graph.send(
-        phone_number_id=claim.phone_number_id, token=claim.token, body=claim.body
-    )
+    reply = await _call(runtime, claim, slot=await _slot_of(runtime, claim))
     give_up = runtime.clock.monotonic() + runtime.settings.lease_s
     while True:
         try:
-            answer: SendAnswer = await _written(runtime, _Answered(request, claim, stored.answer, reply))
+            answer: SendAnswer = await _written(runtime, _Answered(stored, claim, reply))
             return answer
         except Unavailable:
             if runtime.clock.monotonic() > give_up:
@@ -95,8 +102,40 @@ async def _send(runtime: Runtime, identity: Identity, request: SendRequest) -> S
             await asyncio.sleep(PAUSE_WHEN_UNAVAILABLE_S)
 
 
-async def _written(runtime: Runtime, asked: _Asked | _Answered) -> Any:
-    """Stored for ``_Asked``, a SendAnswer for ``_Answered``; on disk.
+async def _call(runtime: Runtime, claim: Claim, *, slot: datetime | None) -> Reply:
+    """What Meta said. The window knows by then when the request left, if that was late."""
+    corrections: list[asyncio.Task[Any]] = []
+
+    def written() -> None:
+        now = runtime.clock.now()
+        if slot is not None and now - slot > TOLERANCE:
+            late = Late(claim.phone_number_id, slot, now)
+            corrections.append(asyncio.create_task(_written(runtime, late)))
+
+    reply = await runtime.graph.send(
+        phone_number_id=claim.phone_number_id, token=claim.token, body=claim.body, on_written=written
+    )
+    await asyncio.gather(*corrections, return_exceptions=True)  # without it a slot is only free too soon
+    return reply
+
+
+async def _slot_of(runtime: Runtime, claim: Claim) -> datetime | None:
+    """The slot, once the request may be written: at once, or after what a backlog took before it. One that
+    was missed is another now, and the window knows of it."""
+    slot, lead = claim.slot, LEAD
+    while slot is not None:
+        await asyncio.sleep(seconds_until(slot, now=runtime.clock.now()))
+        now = runtime.clock.now()
+        if not was_missed(slot, now=now, tolerance=LATE_AFTER):
+            break
+        lead *= 2
+        missed = Missed(claim.phone_number_id, slot, now + lead, until=now + FARTHEST)
+        slot = await _written(runtime, missed)
+    return slot
+
+
+async def _written(runtime: Runtime, asked: _Asked | _Answered | Missed | Late) -> Any:
+    """Stored for ``_Asked``, a SendAnswer for ``_Answered``, its slot now for the others; on disk.
 
     On PostgreSQL each has a transaction of its own: it has many writers, and groups that wait for each
     other's locks would deadlock.
@@ -107,63 +146,72 @@ async def _written(runtime: Runtime, asked: _Asked | _Answered) -> Any:
     return outcome
 
 
-def _write(runtime: Runtime, asked: list[_Asked | _Answered]) -> list[Any]:
+def _write(runtime: Runtime, asked: list[_Asked | _Answered | Missed | Late]) -> list[Any]:
     """One transaction for all: first what came back is settled, then what is new is stored."""
     if len(asked) == 1 and isinstance(asked[0], _Asked):
         with runtime.unit(asked[0].identity, write=True) as unit:
             return [intake.store(unit, asked[0].request)]
     with runtime.unit(DIRECT, write=True) as unit:
-        answers = _settle(unit, [one for one in asked if isinstance(one, _Answered)])
-        return [
-            answers[one.claim.message_id] if isinstance(one, _Answered) else _store(unit, one)
-            for one in asked
-        ]
+        answered = _settle(unit, [one for one in asked if isinstance(one, _Answered)])
+        moved = [one for one in asked if isinstance(one, Missed | Late)]
+        moments = iter(move_slots(unit, moved) if moved else [])
+        stored = _store(unit, [one for one in asked if isinstance(one, _Asked)])
+        outcomes = {_Answered: answered, Missed: moments, Late: moments, _Asked: stored}
+        return [next(outcomes[type(one)]) for one in asked]
 
 
-def _store(unit: Unit, asked: _Asked) -> Stored | DomainError:
-    """One of several in this transaction, by its own actor. A refused send has written nothing."""
-    identity = asked.identity
-    own = replace(unit, identity=identity, actor=_actor(unit, identity))
-    try:
-        stored = intake.store(own, asked.request)
-    except Forbidden as refusal:
-        own.record("refused", str(refusal.facts.get("permission", "")))
-        return refusal
-    except DomainError as refusal:
-        return refusal
-    unit.rings |= own.rings
-    return stored
+def _store(unit: Unit, asked: list[_Asked]) -> Iterator[Stored | DomainError]:
+    """Each by its own actor. A refused one has written nothing but that it was refused."""
+    sends = [(_own(unit, one.identity), one.request) for one in asked]
+    outcomes = intake.store_all(sends) if sends else []
+    for (own, _), outcome in zip(sends, outcomes, strict=True):
+        if isinstance(outcome, Forbidden):
+            own.record("refused", str(outcome.facts.get("permission", "")))
+        unit.rings |= own.rings
+    return iter(outcomes)
 
 
-def _actor(unit: Unit, identity: Identity) -> Actor:
-    return unit.once(
+def _own(unit: Unit, identity: Identity) -> Unit:
+    """The same transaction, in the name of that identity."""
+    actor = unit.once(
         "actor",
         replace(identity, address=None, request_id=None),
         ask=lambda: load_actor(unit.session, identity, now=unit.now, settings=unit.settings),
     )
+    return replace(unit, identity=identity, actor=actor)
 
 
-def _settle(unit: Unit, answered: list[_Answered]) -> dict[str, SendAnswer]:
-    """message id → what its sender is told."""
+def _settle(unit: Unit, answered: list[_Answered]) -> Iterator[SendAnswer]:
+    """What each sender is told, in order."""
     if not answered:
-        return {}
-    settle(unit, [Result(one.claim.message_id, one.claim.attempt, one.reply) for one in answered])
-    found = select(Message).where(col(Message.id).in_([one.claim.message_id for one in answered]))
-    messages = {message.id: message for message in unit.session.exec(found)}
-    return {one.claim.message_id: _answer(unit, messages[one.claim.message_id], one) for one in answered}
-
-
-def _answer(unit: Unit, message: Message, answered: _Answered) -> SendAnswer:
-    answer = answer_of(message, throughput=answered.answer.throughput)
-    if answered.request.idempotency is not None:
-        intake.remember_answer(
-            unit,
-            workspace_id=message.workspace_id,
-            message_id=message.id,
-            key=answered.request.idempotency[0],
-            answer=answer,
+        return iter(())
+    settled = settle(unit, [Result(one.claim.message_id, one.claim.attempt, one.reply) for one in answered])
+    answers = [
+        SendAnswer.at(
+            now.message_id,
+            now.state,
+            due_at=now.due_at,
+            wamid=now.wamid,
+            error_code=now.error_code,
+            throughput=one.stored.answer.throughput,
         )
-    return answer
+        for one, now in zip(answered, settled, strict=True)
+    ]
+    remember_answers(
+        unit,
+        [
+            replace(one.stored.use, answer=answer)
+            for one, answer in zip(answered, answers, strict=True)
+            if one.stored.use is not None
+        ],
+    )
+    return iter(answers)
+
+
+def _note_rejected(runtime: Runtime, identity: Identity, request: SendRequest) -> None:
+    wanted = request.payload["template"]
+    with runtime.unit(identity, write=True) as unit:
+        note_rejected_send(unit, name=wanted["name"], language=wanted["language"])
 
 
 def _token_to_sync(runtime: Runtime, identity: Identity, waba_id: str) -> str | None:
@@ -175,7 +223,12 @@ def _token_to_sync(runtime: Runtime, identity: Identity, waba_id: str) -> str | 
 
 
 def _store_templates(
-    runtime: Runtime, identity: Identity, waba_id: str, nodes: list[dict[str, object]]
+    runtime: Runtime,
+    identity: Identity,
+    waba_id: str,
+    nodes: list[dict[str, object]],
+    asked_at: datetime,
 ) -> None:
     with runtime.unit(identity, write=True) as unit:
-        templates.store(unit, waba=waba_of(unit, waba_id), nodes=nodes, complete=False)
+        waba = waba_of(unit, waba_id)
+        templates.store(unit, waba=waba, nodes=nodes, complete=False, asked_at=asked_at)

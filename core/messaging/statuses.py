@@ -1,162 +1,218 @@
-"""What Meta reports about a message it took, applied so that states only move forward (Q3, Q6)."""
+"""What Meta reports about messages it took, applied so that states only move forward (Q3, Q6).
 
-from dataclasses import dataclass
-from datetime import datetime
+Reports come by the hundred. A batch is read at once, worked through in memory in the order of the reports,
+and written at once.
+"""
 
-from sqlmodel import col, select
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from core.messaging import rules
-from core.messaging.letters import close_letter
-from core.messaging.settling import fail_after_acceptance
+from core.messaging.letters import DELIVERED, close_letters
+from core.messaging.reports import StatusReport, Told
+from core.messaging.settling import Failure, fail_after_acceptance
+from core.messaging.status_rows import (
+    ReportedAttempt,
+    ReportedMessage,
+    known_statuses,
+    load,
+    messages_of,
+    status_row,
+    write,
+)
 from core.ports.meta_errors import classify
+from core.traffic.measures import FAILED_LATER, READ, Timing, timed
+from core.traffic.noting import Noted
 from core.unit import Unit
+from data.columns import to_micros
 from data.enums import LetterState, MessageState, Outcome
-from data.messages import Attempt, Message, MessageStatus
+
+_FAILABLE = frozenset(
+    {MessageState.SENT, MessageState.SENDING, MessageState.RETRY_QUEUED, MessageState.UNKNOWN}
+)
+_NO_CODE = 131000
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
-    """One item of ``statuses[]``. ``message_id`` is what Meta echoed of our own, if it did."""
+@dataclass(slots=True)
+class Heard:
+    """What came of a batch. ``meant``: for each report, whether it speaks of a message of ours. ``touched``:
+    (phone number id, contact id) of the messages whose first moment or whose failure changed."""
 
-    wamid: str
-    status: str
-    at: datetime
-    message_id: str | None = None
-    error_code: int | None = None
-    error_detail: str = ""
+    meant: list[bool]
+    touched: set[tuple[str, str]] = field(default_factory=set)
 
 
-def apply_status(unit: Unit, report: StatusReport, *, workspace_id: str) -> bool:
-    """The report is kept, once, and the message moved forward by it. False when no message is meant.
+def apply_statuses(unit: Unit, told: Sequence[Told]) -> Heard:
+    """Each report is kept, once, and its message moved forward by it; in the order given.
 
     *read, then a late delivered → still read; unknown, then sent → sent and no retry; failed, then a late
     sent of the same wamid → still failed.*
     """
-    message = _message_of(unit, report, workspace_id=workspace_id)
-    if message is None:
-        return False
-    if unit.session.get(MessageStatus, (report.wamid, report.status, report.at)) is not None:
-        return True
-    has_failed = _has_failed(unit, report.wamid)
-    unit.session.add(
-        MessageStatus(
-            wamid=report.wamid,
-            status=report.status,
-            at=report.at,
-            message_id=message.id,
-            received_at=unit.now,
-            error_code=None if report.error_code is None else f"meta_{report.error_code}",
-            error_detail=report.error_detail or None,
+    heard = Heard([False] * len(told))
+    waiting = list(enumerate(told))
+    while waiting:
+        waiting = _apply_until_a_failure(unit, waiting, heard)
+    return heard
+
+
+def _apply_until_a_failure(unit: Unit, told: list[tuple[int, Told]], heard: Heard) -> list[tuple[int, Told]]:
+    """Of each message, all its reports up to the first that ends or delays it. Returns the rest: what that
+    failure made of the message is the settling's to write, and theirs to meet."""
+    board = _Board(unit, [one for _, one in told])
+    failures: dict[str, Failure] = {}
+    rest: list[tuple[int, Told]] = []
+    for index, one in told:
+        message = board.message_of(one)
+        if message is None:
+            continue
+        heard.meant[index] = True
+        if message.id in failures:
+            rest.append((index, one))
+        elif board.take(message, one):
+            failures[message.id] = _failure(message, one.report)
+    board.write()
+    heard.touched |= board.touched
+    if failures:
+        fail_after_acceptance(unit, list(failures.values()))
+    return rest
+
+
+def _failure(message: ReportedMessage, report: StatusReport) -> Failure:
+    why = classify(report.error_code or _NO_CODE, http_status=0, is_transient=False)
+    return Failure(message.id, why, report.error_detail)
+
+
+class _Board:
+    """The rows that a batch of reports is about, and what it changes of them."""
+
+    def __init__(self, unit: Unit, told: list[Told]) -> None:
+        self._unit = unit
+        self._connection = unit.session.connection()
+        self._now = to_micros(unit.now)
+        self._by_wamid = messages_of(self._connection, [one.report for one in told])
+        named = {one.report.message_id or self._by_wamid.get(one.report.wamid) for one in told}
+        self._messages = load(self._connection, [one for one in named if one is not None])
+        self._known: set[tuple[str, str, int]] = set()
+        self._first: dict[str, int] = {}
+        self._failed: set[str] = set()
+        for wamid, status, at in known_statuses(self._connection, {one.report.wamid for one in told}):
+            self._note(wamid, status, at)
+        self._added: list[dict[str, object]] = []
+        self._resolved: set[str] = set()
+        self._noted = Noted()
+        self.touched: set[tuple[str, str]] = set()
+
+    def message_of(self, told: Told) -> ReportedMessage | None:
+        """The message that the report speaks of, if it is one of that workspace."""
+        report = told.report
+        message = self._messages.get(report.message_id or self._by_wamid.get(report.wamid, ""))
+        return message if message is not None and message.workspace_id == told.workspace_id else None
+
+    def take(self, message: ReportedMessage, told: Told) -> bool:
+        """The report is kept and the message moved forward. True when the report is a failure that counts:
+        the newest attempt's, the first time, while nothing better is known."""
+        report, at = told.report, to_micros(told.report.at)
+        if (report.wamid, report.status, at) in self._known:
+            return False
+        has_failed = report.wamid in self._failed
+        if at < self._first.get(report.wamid, at + 1):
+            self.touched.add(message.pair)
+        self._note(report.wamid, report.status, at)
+        self._added.append(status_row(message.id, told, at=at))
+        newest = self._credit_attempt(message, report.wamid)
+        if newest:
+            message.wamid = report.wamid
+        reported = rules.STATUS_STATES.get(report.status)
+        if reported is not None:
+            if not (has_failed and reported is MessageState.SENT):
+                self._move_forward(message, report.wamid, reported, at)
+            return False
+        counts = report.status == "failed" and not has_failed and newest and message.state in _FAILABLE
+        if counts:
+            self.touched.add(message.pair)
+            self._count(message, FAILED_LATER)
+        return counts
+
+    def write(self) -> None:
+        write(self._connection, self._messages.values(), statuses=self._added)
+        self._noted.write(self._unit)
+        if self._resolved:
+            close_letters(
+                self._unit,
+                message_ids=self._resolved,
+                state=LetterState.RESOLVED,
+                at=self._unit.now,
+                reason=DELIVERED,
+            )
+
+    def _note(self, wamid: str, status: str, at: int) -> None:
+        self._known.add((wamid, status, at))
+        self._first[wamid] = min(at, self._first.get(wamid, at))
+        if status == "failed":
+            self._failed.add(wamid)
+
+    def _credit_attempt(self, message: ReportedMessage, wamid: str) -> bool:
+        """The attempt that got this wamid is accepted: the newest that has it, else the oldest whose outcome
+        nobody knew. Whether that is the newest attempt."""
+        attempts = message.attempts
+        attempt = next((one for one in reversed(attempts) if one.wamid == wamid), None) or next(
+            (one for one in attempts if one.wamid is None and one.is_open), None
         )
-    )
-    newest = _credit_attempt(unit, message, report.wamid)
-    if newest:
-        message.wamid = report.wamid
-        unit.session.add(message)
-    reported = rules.STATUS_STATES.get(report.status)
-    if reported is not None and not (has_failed and reported is MessageState.SENT):
-        _move_forward(unit, message, report, reported)
-    elif report.status == "failed" and not has_failed:
-        _fail(unit, message, report, newest=newest)
-    unit.session.flush()
-    return True
+        if attempt is None:
+            return False
+        if attempt.wamid is None:
+            if attempt.number == message.attempt:
+                _give_back_rung(message, attempt)
+            attempt.wamid = wamid
+            attempt.outcome = Outcome.ACCEPTED
+            attempt.finished_at = attempt.finished_at or self._now
+            attempt.error_code = None
+            attempt.error_detail = None
+            attempt.changed = True
+        return attempt.number == message.attempt
+
+    def _move_forward(self, message: ReportedMessage, wamid: str, reported: MessageState, at: int) -> None:
+        if message.state is MessageState.DISCARDED:
+            return  # a person's word stands; the status is on the timeline all the same
+        if message.state in (MessageState.DEAD, MessageState.FAILED):
+            self._resolved.add(message.id)
+            self.touched.add(message.pair)
+        if message.state is MessageState.CLAIMED:
+            self._give_up_claim(message)
+        message.state = rules.forward(message.state, reported)
+        message.wamid = message.wamid or wamid
+        message.waiting_for = None
+        message.due_at = None
+        message.lease_until = None
+        message.error_code = None
+        message.error_detail = None
+        message.sent_at = message.sent_at or self._now
+        if reported in (MessageState.DELIVERED, MessageState.READ):
+            if message.delivered_at is None:
+                self._count(message, timed(Timing.DELIVERED, at - message.created_at))
+            message.delivered_at = min(message.delivered_at or at, at)
+        if reported is MessageState.READ:
+            if message.read_at is None:
+                self._count(message, READ)
+            message.read_at = min(message.read_at or at, at)
+
+    def _count(self, message: ReportedMessage, name: str) -> None:
+        """For the pictures of what was sent."""
+        of_message = self._noted.of_message(
+            message.workspace_id, message.phone_number_id, message.template_name
+        )
+        of_message[name] += 1
+
+    def _give_up_claim(self, message: ReportedMessage) -> None:
+        """The attempt that was about to leave will not: nothing of it was on the wire."""
+        attempt = next(one for one in message.attempts if one.number == message.attempt)
+        attempt.outcome = Outcome.LOST
+        attempt.finished_at = self._now
+        attempt.changed = True
 
 
-def _message_of(unit: Unit, report: StatusReport, *, workspace_id: str) -> Message | None:
-    message_id = report.message_id
-    if message_id is None:
-        found = select(Attempt.message_id).where(col(Attempt.wamid) == report.wamid)
-        message_id = unit.session.exec(found).first()
-    if message_id is None:
-        return None
-    statement = select(Message).where(
-        col(Message.id) == message_id, col(Message.workspace_id) == workspace_id
-    )
-    return unit.session.exec(statement.with_for_update()).first()
-
-
-def _has_failed(unit: Unit, wamid: str) -> bool:
-    """Whether Meta reported that already: a failure counts once, and only a delivery speaks against it."""
-    statement = select(MessageStatus.status).where(
-        col(MessageStatus.wamid) == wamid, col(MessageStatus.status) == "failed"
-    )
-    return unit.session.exec(statement).first() is not None
-
-
-def _credit_attempt(unit: Unit, message: Message, wamid: str) -> bool:
-    """The attempt that got this wamid is accepted: the newest that has it, else the oldest whose outcome
-    nobody knew. Whether that is the newest attempt."""
-    attempts = unit.session.exec(
-        select(Attempt).where(col(Attempt.message_id) == message.id).order_by(col(Attempt.number))
-    ).all()
-    attempt = next((a for a in reversed(attempts) if a.wamid == wamid), None) or next(
-        (a for a in attempts if a.wamid is None and a.started_at is not None and _is_open(a)), None
-    )
-    if attempt is None:
-        return False
-    if attempt.wamid is None:
-        if attempt.number == message.attempt:
-            _give_back_rung(message, attempt)
-        attempt.wamid = wamid
-        attempt.outcome = Outcome.ACCEPTED
-        attempt.finished_at = attempt.finished_at or unit.now
-        attempt.error_code = None
-        attempt.error_detail = None
-        unit.session.add(attempt)
-    return attempt.number == message.attempt
-
-
-def _give_back_rung(message: Message, attempt: Attempt) -> None:
+def _give_back_rung(message: ReportedMessage, attempt: ReportedAttempt) -> None:
     """The lost answer of the attempt took a rung. Should the attempt have failed, that takes it again."""
     took_rung = attempt.outcome is Outcome.UNKNOWN and attempt.error_detail != rules.PROCESS_DIED
     if took_rung and message.state is MessageState.RETRY_QUEUED:
         message.rung -= 1
-
-
-def _is_open(attempt: Attempt) -> bool:
-    return attempt.outcome in (None, Outcome.UNKNOWN)
-
-
-def _move_forward(unit: Unit, message: Message, report: StatusReport, reported: MessageState) -> None:
-    if message.state is MessageState.DISCARDED:
-        return  # a person's word stands; the status is on the timeline all the same
-    if message.state in (MessageState.DEAD, MessageState.FAILED):
-        close_letter(unit, message_id=message.id, state=LetterState.RESOLVED, at=unit.now)
-    if message.state is MessageState.CLAIMED:
-        _give_up_claim(unit, message)
-    message.state = rules.forward(message.state, reported)
-    message.wamid = message.wamid or report.wamid
-    message.waiting_for = None
-    message.due_at = None
-    message.lease_until = None
-    message.error_code = None
-    message.error_detail = None
-    message.sent_at = message.sent_at or unit.now
-    if reported in (MessageState.DELIVERED, MessageState.READ):
-        message.delivered_at = min(message.delivered_at or report.at, report.at)
-    if reported is MessageState.READ:
-        message.read_at = min(message.read_at or report.at, report.at)
-    unit.session.add(message)
-
-
-def _give_up_claim(unit: Unit, message: Message) -> None:
-    """The attempt that was about to leave will not: nothing of it was on the wire."""
-    attempt = unit.session.get_one(Attempt, (message.id, message.attempt))
-    attempt.outcome = Outcome.LOST
-    attempt.finished_at = unit.now
-    unit.session.add(attempt)
-
-
-def _fail(unit: Unit, message: Message, report: StatusReport, *, newest: bool) -> None:
-    """Only the newest attempt's failure counts, and only while nothing better is known."""
-    if not newest or message.state not in (
-        MessageState.SENT,
-        MessageState.SENDING,
-        MessageState.RETRY_QUEUED,
-        MessageState.UNKNOWN,
-    ):
-        return
-    unit.session.flush()
-    why = classify(report.error_code or 131000, http_status=0, is_transient=False)
-    fail_after_acceptance(unit, message_id=message.id, why=why, detail=report.error_detail)
-    unit.session.expire(message)

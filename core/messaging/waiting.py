@@ -15,7 +15,7 @@ from core.lanes.queries import holds
 from core.messaging.queries import MessagePage, rows_of
 from core.unit import Unit
 from data.columns import Instant, from_micros, to_micros
-from data.enums import HoldScope, MessageState
+from data.enums import HoldScope, MessageState, WaitingFor
 from data.messages import DUE, LEASED, Message
 from data.sending import Lane
 
@@ -85,12 +85,15 @@ def _due(
     """The first of each lane come from its own index, so a backlog of a million is never sorted. The index is
     partial: its condition has to stand there word for word, bound values would hide it."""
     firsts = []
-    for lane in _lanes_that(unit, wanted):
+    is_parked = col(Message.waiting_for).is_not_distinct_from(WaitingFor.TEMPLATE)
+    for lane, is_held in _lanes_that(unit, wanted):
         first = select_columns(col(Message.id)).where(col(Message.phone_number_id) == lane, DUE)
         if wanted.show is Waits.READY:
-            first = first.where(col(Message.due_at) <= unit.now)
+            first = first.where(col(Message.due_at) <= unit.now, ~is_parked)
         if wanted.show is Waits.DELAYED:
-            first = first.where(col(Message.due_at) > unit.now)
+            first = first.where(col(Message.due_at) > unit.now, ~is_parked)
+        if wanted.show is Waits.HELD and not is_held:  # what is parked is due when it is too old to be sent
+            first = first.where(col(Message.due_at) > unit.now, is_parked)
         if after is not None:
             place = tuple_(literal(after[0], Instant()), literal(after[1]))
             first = first.where(tuple_(col(Message.due_at), col(Message.id)) > place)
@@ -105,18 +108,17 @@ def _due(
     )
 
 
-def _lanes_that(unit: Unit, wanted: WaitingFilter) -> list[str]:
-    """The lanes that the list is about: of ready and delayed the open ones, of held the held ones."""
+def _lanes_that(unit: Unit, wanted: WaitingFilter) -> list[tuple[str, bool]]:
+    """The lanes that the list is about, each with whether it is held: of ready and delayed the open ones."""
     statement = select(Lane.phone_number_id).where(col(Lane.workspace_id) == unit.workspace_id)
     if wanted.phone_number_id is not None:
         statement = statement.where(col(Lane.phone_number_id) == wanted.phone_number_id)
     lanes = list(unit.session.exec(statement))
-    if wanted.show is None:
-        return lanes
     active = holds(unit)
     is_paused = any(hold.scope in (HoldScope.WORKSPACE, HoldScope.EVERYTHING) for hold in active)
     held = set(lanes) if is_paused else {hold.subject for hold in active if hold.scope is HoldScope.LANE}
-    return [lane for lane in lanes if (lane in held) is (wanted.show is Waits.HELD)]
+    of_open_lanes = wanted.show in (Waits.READY, Waits.DELAYED)
+    return [(lane, lane in held) for lane in lanes if not (of_open_lanes and lane in held)]
 
 
 def _place(section: str, message: Message) -> str:

@@ -33,7 +33,7 @@ def health(unit: Unit) -> Health:
     return Health(
         clock=_word(seen.get("clock"), now=unit.now, enabled=True),
         worker=_word(seen.get("worker"), now=unit.now, enabled=unit.settings.start_message_retry_worker),
-        webhooks="running" if unit.settings.start_webhook_worker else "disabled",
+        webhooks=_word(seen.get("inbox"), now=unit.now, enabled=unit.settings.start_webhook_worker),
         worker_seen_at=seen.get("worker"),
         clock_seen_at=seen.get("clock"),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import NotFound
-from core.ports.sandbox import SandboxControl, SandboxRequest, SandboxState
+from core.ports.sandbox import SandboxControl, SandboxRequest, SandboxState, SandboxTemplate
 from core.runtime import Runtime
 from core.unit import Identity
 
@@ -84,6 +84,40 @@ def write_inbound(
         return phone_number_id
 
     _change(runtime, identity, "sandbox.customer_wrote", write)
+
+
+def change_phone(
+    runtime: Runtime, identity: Identity, phone_number_id: str, *, aspect: str, word: str
+) -> None:
+    """Meta says that word of the number from now on, and tells it by webhook."""
+
+    def change(control: SandboxControl) -> str:
+        control.change_phone(phone_number_id, aspect=aspect, word=word)
+        return phone_number_id
+
+    _change(runtime, identity, "sandbox.number_changed", change)
+
+
+def change_account(runtime: Runtime, identity: Identity, waba_id: str, *, aspect: str, word: str) -> None:
+    """Meta says that word of the account or its business from now on, and tells it by webhook."""
+
+    def change(control: SandboxControl) -> str:
+        control.change_account(waba_id, aspect=aspect, word=word)
+        return waba_id
+
+    _change(runtime, identity, "sandbox.account_changed", change)
+
+
+def change_template(
+    runtime: Runtime, identity: Identity, template: SandboxTemplate, *, aspect: str, word: str
+) -> None:
+    """Meta says that word of the template from now on, and tells it by webhook."""
+
+    def change(control: SandboxControl) -> str:
+        control.change_template(template, aspect=aspect, word=word)
+        return f"{template.name}/{template.language}"
+
+    _change(runtime, identity, "sandbox.template_changed", change)
 
 
 def _change(

@@ -7,11 +7,10 @@ from sqlmodel import col, select
 
 from core.contacts.rules import pretty_number
 from core.errors import Conflict, Impossible, NotFound
-from core.ports.vault import VaultError
+from core.ports.vault import VaultError, token_field
 from core.unit import Unit
 from data.sending import AccessToken, Phone, Waba
 
-TOKEN_FIELD = "access_token"  # noqa: S105 - the name of the field, sealed into the text
 # Made ready once: every send asks.
 _NAMED = select(Phone).where(
     col(Phone.id) == bindparam("id"), col(Phone.workspace_id) == bindparam("workspace_id")
@@ -44,10 +43,17 @@ def sender(unit: Unit, phone_number_id: str | None) -> Phone:
         if phone is None:
             raise NotFound.of("phone number")
         return phone
-    phones = unit.session.exec(unit.scoped(Phone).limit(2)).all()
-    if len(phones) == 1:
-        return phones[0]
-    if not phones:
+    return unit.session.get_one(Phone, only_phone(unit))
+
+
+def only_phone(unit: Unit) -> str:
+    """The id of the workspace's only number; Impossible when it has none, or several."""
+    ids = unit.session.exec(
+        select(Phone.id).where(col(Phone.workspace_id) == unit.workspace_id).limit(2)
+    ).all()
+    if len(ids) == 1:
+        return ids[0]
+    if not ids:
         raise Impossible(
             "This workspace has no phone number yet. Connect one with “python main.py connect” or "
             "POST /connections.",
@@ -65,9 +71,16 @@ def token_of(unit: Unit, *, waba_id: str) -> str:
     """
     row = unit.session.exec(select(AccessToken).where(col(AccessToken.waba_id) == waba_id)).first()
     if row is None:
+        return open_token(unit, None, workspace_id="", waba_id=waba_id)
+    return open_token(unit, row.sealed, workspace_id=row.workspace_id, waba_id=waba_id)
+
+
+def open_token(unit: Unit, sealed: bytes | None, *, workspace_id: str, waba_id: str) -> str:
+    """As ``token_of``, for whoever has read the account's row already."""
+    if sealed is None:
         raise Conflict("This account has no token. Connect it again.", code="token_missing")
     try:
-        return unit.vault.open(row.sealed, workspace_id=row.workspace_id, field=TOKEN_FIELD)
+        return unit.vault.open(sealed, workspace_id=workspace_id, field=token_field(waba_id))
     except VaultError as error:
         raise Conflict(f"{error} Connect the account again.", code="token_unreadable") from None
 

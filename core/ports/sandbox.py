@@ -41,6 +41,19 @@ class SandboxPhone:
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxAccount:
+    waba_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxTemplate:
+    waba_id: str
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxState:
     """Counts since it started. ``resets`` are connections that it cut; ``webhooks_failed`` counts tries,
     ``webhooks_dropped`` what it gave up."""
@@ -55,6 +68,8 @@ class SandboxState:
     webhooks_dropped: int
     webhooks_pending: int
     phones: tuple[SandboxPhone, ...]
+    accounts: tuple[SandboxAccount, ...]
+    templates: tuple[SandboxTemplate, ...]
     faults: tuple[SandboxFault, ...]
     magic: tuple[SandboxFault, ...]
 
@@ -104,6 +119,10 @@ class SandboxControl:
                 SandboxPhone(each["phoneNumberId"], each["displayPhoneNumber"], each["verifiedName"])
                 for each in found["phones"]
             ),
+            accounts=tuple(SandboxAccount(each["wabaId"], each["name"]) for each in found["accounts"]),
+            templates=tuple(
+                SandboxTemplate(each["wabaId"], each["name"], each["language"]) for each in found["templates"]
+            ),
             faults=tuple(_fault(each) for each in found["faults"]),
             magic=tuple(_fault(each) for each in found["magic"]),
         )
@@ -145,6 +164,20 @@ class SandboxControl:
         """A made-up customer writes to one of our numbers."""
         body = {"phoneNumberId": phone_number_id, "from": sender, "name": name, "text": text}
         self._call("POST", "/sandbox/inbound", body)
+
+    def change_phone(self, phone_number_id: str, *, aspect: str, word: str) -> None:
+        """Its Meta says that word of the number from now on, and tells it by webhook. ``aspect``: quality,
+        messagingLimit, newNameStatus, throughput, status …"""
+        self._call("PATCH", f"/sandbox/phones/{phone_number_id}", {aspect: word})
+
+    def change_account(self, waba_id: str, *, aspect: str, word: str) -> None:
+        """The same of an account: review, verification, restriction."""
+        self._call("PATCH", f"/sandbox/accounts/{waba_id}", {aspect: word})
+
+    def change_template(self, template: SandboxTemplate, *, aspect: str, word: str) -> None:
+        """The same of a template: status, quality, category."""
+        which = {"wabaId": template.waba_id, "language": template.language}
+        self._call("PATCH", f"/sandbox/templates/{template.name}", which | {aspect: word})
 
     def wait_until_ready(self, *, timeout_s: float) -> None:
         """Returns once the sandbox answers; Unavailable after ``timeout_s``."""

@@ -13,7 +13,7 @@ from core.sandbox.world import unix_now
 def token_of(request: Request) -> str:
     """From the Authorization header, else from the query; empty if there is none."""
     kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer":
+    if kind.lower() in ("bearer", "oauth"):
         return token.strip()
     return request.query_params.get("access_token", "")
 

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from core.sandbox import control, graph
+from core.sandbox import accounts, control, graph, template_calls, templates, uploads
 from core.sandbox.answers import answer, refuse, sandbox_of
+from core.sandbox.bodies import BadInput
 from core.sandbox.config import SandboxConfig
-from core.sandbox.control import BadInput
 from core.sandbox.errors import MetaError
 from core.sandbox.messages import send_message
 from core.sandbox.state import Sandbox
@@ -47,9 +47,12 @@ def _routes() -> list[BaseRoute]:
         Route("/sandbox/inbound", control.send_inbound, methods=["POST"]),
         Route("/sandbox/statuses", control.push_status, methods=["POST"]),
         Route("/sandbox/changes", control.push_change, methods=["POST"]),
-        Route("/sandbox/templates/{name}/status", control.set_template_status, methods=["POST"]),
-        Route("/sandbox/phones/{phone}", control.change_phone, methods=["PATCH"]),
+        Route("/sandbox/templates/{name}/status", templates.set_status, methods=["POST"]),
+        Route("/sandbox/templates/{name}", templates.change, methods=["PATCH"]),
+        Route("/sandbox/phones/{phone}", accounts.change_phone, methods=["PATCH"]),
+        Route("/sandbox/accounts/{waba}", accounts.change_account, methods=["PATCH"]),
         Route("/sandbox/webhook", control.set_webhook, methods=["POST"]),
+        Route("/sandbox/webhook", control.disturb_webhooks, methods=["PATCH"]),
         Route("/sandbox/reset", control.reset, methods=["POST"]),
         *(
             Route(prefix + path, endpoint)
@@ -63,13 +66,15 @@ def _routes() -> list[BaseRoute]:
         Route(node + "/phone_numbers", graph.list_phones),
         Route(node + "/owned_whatsapp_business_accounts", graph.list_wabas),
         Route(node + "/message_templates", graph.list_templates),
-        Route(node + "/message_templates", graph.create_template, methods=["POST"]),
-        Route(node + "/message_templates", graph.delete_template, methods=["DELETE"]),
+        Route(node + "/message_templates", template_calls.create, methods=["POST"]),
+        Route(node + "/message_templates", template_calls.delete, methods=["DELETE"]),
+        Route(node + "/uploads", uploads.begin, methods=["POST"]),
+        Route("/{version}/upload:{session}", uploads.take, methods=["POST"]),
         Route(node + "/subscribed_apps", graph.read_subscriptions),
         Route(node + "/subscribed_apps", graph.subscribe, methods=["POST"]),
         Route(node + "/subscribed_apps", graph.unsubscribe, methods=["DELETE"]),
         Route(node, graph.read_node),
-        Route(node, graph.edit_node, methods=["POST"]),
+        Route(node, template_calls.edit, methods=["POST"]),
     ]
 
 

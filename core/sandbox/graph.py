@@ -2,18 +2,14 @@
 
 import re
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from core.sandbox.access import require_access, require_app
 from core.sandbox.answers import answer, sandbox_of
-from core.sandbox.errors import Json, MetaError, bad_parameter, no_such_object
+from core.sandbox.errors import bad_parameter, no_such_object
 from core.sandbox.nodes import find_node, page, phone_node, subscribed_apps, template_node, waba_node
 from core.sandbox.world import Template, unix_now
-
-CATEGORIES = ("AUTHENTICATION", "MARKETING", "UTILITY")
-PARTS = ("HEADER", "BODY", "FOOTER", "BUTTONS", "CAROUSEL", "LIMITED_TIME_OFFER")
 
 
 async def read_node(request: Request) -> Response:
@@ -22,29 +18,6 @@ async def read_node(request: Request) -> Response:
     if node is None:
         raise no_such_object(request.path_params["node"])
     return answer(node.show(request.query_params.get("fields")))
-
-
-async def edit_node(request: Request) -> Response:
-    """Only templates can be edited: the whole component list is replaced and the review starts again."""
-    require_access(request)
-    sandbox = sandbox_of(request)
-    template = sandbox.world.templates.get(request.path_params["node"])
-    if template is None:
-        raise no_such_object(request.path_params["node"])
-    body = await _body(request)
-    if template.status not in ("APPROVED", "REJECTED", "PAUSED"):
-        raise MetaError(
-            100,
-            title="Invalid parameter",
-            details="",
-            subcode=2388039,
-            user_title="Message template cannot be edited",
-            user_msg="It is still under review.",
-        )
-    template.components = _components(body)
-    template.status = "PENDING"
-    sandbox.judge_later(template)
-    return answer({"success": True})
 
 
 async def list_phones(request: Request) -> Response:
@@ -88,68 +61,6 @@ def _is_asked_for(template: Template, request: Request) -> bool:
         if (asked := query.get(field)) and value not in re.findall(r"\w+", asked):
             return False
     return True
-
-
-async def create_template(request: Request) -> Response:
-    """A new template is PENDING; its verdict follows by webhook."""
-    require_access(request)
-    sandbox = sandbox_of(request)
-    waba = sandbox.world.waba(request.path_params["node"])
-    body = await _body(request)
-    name, language, category = (_word(body, key) for key in ("name", "language", "category"))
-    if not re.fullmatch(r"[a-z0-9_]{1,512}", name):
-        raise bad_parameter(
-            "Param name must be lower case letters, digits and underscores, at most 512 characters."
-        )
-    if category.upper() not in CATEGORIES:
-        raise bad_parameter(f'Param category must be one of {{{", ".join(CATEGORIES)}}} - got "{category}".')
-    components = _components(body)
-    if sandbox.world.template(waba.id, name=name, language=language) is not None:
-        raise MetaError(
-            100,
-            title="Invalid parameter",
-            details="",
-            subcode=2388024,
-            user_title="Content in this language already exists",
-            user_msg=f"There is already {language} content for this template.",
-        )
-    template = sandbox.world.add_template(
-        waba.id,
-        name=name,
-        language=language,
-        category=category.upper(),
-        components=components,
-        status="PENDING",
-        quality="UNKNOWN",
-        parameter_format=str(body.get("parameter_format", "POSITIONAL")).upper(),
-    )
-    sandbox.judge_later(template)
-    return answer({"id": template.id, "status": template.status, "category": template.category})
-
-
-async def delete_template(request: Request) -> Response:
-    """By `name` all its languages, with `hsm_id` besides only that one; an unknown template answers 404."""
-    require_access(request)
-    sandbox = sandbox_of(request)
-    waba = sandbox.world.waba(request.path_params["node"])
-    name, hsm_id = request.query_params.get("name"), request.query_params.get("hsm_id")
-    if not name:
-        raise bad_parameter("The parameter name is required.")
-    doomed = [t for t in sandbox.world.templates_of(waba.id) if t.name == name and hsm_id in (None, t.id)]
-    if not doomed:
-        raise MetaError(
-            100,
-            title="Invalid parameter",
-            details="",
-            http=404,
-            subcode=2593002,
-            user_title="Message Template Not Found",
-            user_msg=f"The template {name} was not found.",
-        )
-    for template in doomed:
-        del sandbox.world.templates[template.id]
-        sandbox.set_template_status(template, "DELETED")
-    return answer({"success": True})
 
 
 async def read_subscriptions(request: Request) -> Response:
@@ -214,35 +125,3 @@ async def revoke(request: Request) -> Response:
         raise bad_parameter("The parameter revoke_token is required.")
     sandbox_of(request).tokens.revoked.add(token)
     return answer({"success": True})
-
-
-async def _body(request: Request) -> Json:
-    try:
-        body = orjson.loads(await request.body())
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise bad_parameter("The request body is not a JSON object.")
-    return body
-
-
-def _word(body: Json, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise bad_parameter(f"The parameter {name} is required.")
-    return value
-
-
-def _components(body: Json) -> list[Json]:
-    components = body.get("components")
-    if not isinstance(components, list) or not all(isinstance(part, dict) for part in components):
-        raise bad_parameter("The parameter components is required.")
-    for part in components:
-        if str(part.get("type", "")).upper() not in PARTS:
-            raise bad_parameter(
-                f'Param components type must be one of {{{", ".join(PARTS)}}} - got "{part.get("type")}".'
-            )
-        part["type"] = str(part["type"]).upper()
-    if not any(part["type"] == "BODY" for part in components):
-        raise bad_parameter("A template needs a component of type BODY.")
-    return components

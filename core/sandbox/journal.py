@@ -8,6 +8,7 @@ from core.sandbox.errors import Json
 from core.sandbox.shapes import Send
 
 NEWEST = 2_000
+DAY_S = 86_400
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class Received:
 
 @dataclass(slots=True)
 class Journal:
-    """`by_callback`, `by_recipient`: accepted messages; `tries_by_callback`: every well-formed request."""
+    """`by_callback`, `by_recipient`: accepted messages; `tries_by_callback`: every well-formed request;
+    `by_day`: accepted messages by phone, day (when it began, in unix seconds) and pricing category."""
 
     newest: deque[Received] = field(default_factory=lambda: deque(maxlen=NEWEST))
     by_callback: Counter[str] = field(default_factory=Counter)
@@ -54,6 +56,7 @@ class Journal:
     received: int = 0
     accepted: int = 0
     receipts: int = 0
+    by_day: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     busiest_second: Counter[str] = field(default_factory=Counter)
     last_second: dict[str, deque[float]] = field(default_factory=dict)
 
@@ -76,6 +79,8 @@ class Journal:
         if received.wamid is not None and received.send is not None:
             self.accepted += 1
             self.by_recipient[received.send.recipient] += 1
+            day = int(received.arrived_at // DAY_S) * DAY_S
+            self.by_day[received.phone_number_id, day, received.send.category] += 1
             if callback is not None:
                 self.by_callback[callback] += 1
 

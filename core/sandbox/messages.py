@@ -59,7 +59,7 @@ def _parse(raw: bytes) -> object:
 
 
 def _read(sandbox: Sandbox, phone: Phone, body: Json) -> Send:
-    if phone.status != "CONNECTED":
+    if not phone.can_send:
         raise MetaError(133010)
     send = read_send(
         body,

@@ -3,8 +3,10 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -14,6 +16,8 @@ from core.sandbox.state import Sandbox
 from core.sandbox.world import Business, Phone, Template, Waba
 
 LARGEST_PAGE = 100
+DAY_S = 86_400
+PRICES = {"marketing": 0.05, "utility": 0.01, "authentication": 0.02, "service": 0.005}
 CREATED = "2025-11-03T09:12:44+0000"
 
 
@@ -31,8 +35,11 @@ class Node:
         for name in _names(asked) if asked else self.default:
             if name not in self.fields:
                 raise bad_parameter(f"Tried accessing nonexisting field ({name}) on node type ({self.kind})")
-            if self.fields[name] is not None:
-                shown[name] = self.fields[name]
+            value = self.fields[name]
+            if callable(value):
+                value = value(_arguments(asked or "", name))
+            if value is not None:
+                shown[name] = value
         return {**shown, "id": self.fields["id"]}
 
 
@@ -42,6 +49,12 @@ def _names(asked: str) -> list[str]:
     while flat != (flat := re.sub(r"\{[^{}]*\}|\([^()]*\)", "", flat)):
         pass
     return [name.strip().partition(".")[0] for name in flat.split(",") if name.strip()]
+
+
+def _arguments(asked: str, name: str) -> dict[str, str]:
+    """`id,analytics.start(1).end(2)`, analytics → start 1, end 2."""
+    found = re.search(rf"\b{name}((?:\.\w+\([^()]*\))+)", asked)
+    return dict(re.findall(r"\.(\w+)\(([^()]*)\)", found[1])) if found else {}
 
 
 def phone_node(sandbox: Sandbox, phone: Phone) -> Node:
@@ -55,8 +68,8 @@ def phone_node(sandbox: Sandbox, phone: Phone) -> Node:
             "quality_rating": phone.quality,
             "quality_score": {"score": phone.quality},
             "code_verification_status": "VERIFIED",
-            "name_status": "APPROVED",
-            "new_name_status": "NONE",
+            "name_status": phone.name_status,
+            "new_name_status": phone.new_name_status,
             "status": phone.status,
             "throughput": {"level": phone.throughput},
             "whatsapp_business_manager_messaging_limit": phone.messaging_limit,
@@ -95,8 +108,8 @@ def waba_node(sandbox: Sandbox, waba: Waba) -> Node:
             "timezone_id": waba.timezone_id,
             "country": waba.country,
             "message_template_namespace": "ba30dd89_2ebd_41e4_b805_f2c05ae04cc9",
-            "account_review_status": "APPROVED",
-            "business_verification_status": "verified",
+            "account_review_status": waba.review,
+            "business_verification_status": sandbox.world.businesses[waba.business_id].verification_status,
             "ownership_type": "SELF_OWNED",
             "status": "ACTIVE",
             "owner_business_info": business,
@@ -108,6 +121,7 @@ def waba_node(sandbox: Sandbox, waba: Waba) -> Node:
             "disable_marketing_messages_on_cloud_api": False,
             "health_status": health(sandbox, waba_id=waba.id, phones=sandbox.world.phones_of(waba.id)),
             "subscribed_apps": {"data": subscribed_apps(sandbox, waba)},
+            "pricing_analytics": partial(pricing_analytics, sandbox, waba),
         },
         ("name", "currency", "timezone_id", "message_template_namespace"),
     )
@@ -165,6 +179,30 @@ def find_node(sandbox: Sandbox, node_id: str) -> Node | None:
     return None
 
 
+def pricing_analytics(sandbox: Sandbox, waba: Waba, asked: Mapping[str, str]) -> Json:
+    """What was delivered on each day, by category, at this sandbox's prices: no price list of Meta's."""
+    if not {"start", "end"} <= asked.keys():
+        raise bad_parameter("(#100) The parameters start and end are required")
+    start, end = (int(asked[name]) if asked[name].isdigit() else 0 for name in ("start", "end"))
+    phones = {phone.id for phone in sandbox.world.phones_of(waba.id)}
+    volumes: Counter[tuple[int, str]] = Counter()
+    for (phone, day, category), count in sandbox.journal.by_day.items():
+        if phone in phones and start <= day < end:
+            volumes[day, category] += count
+    points = [
+        {
+            "start": day,
+            "end": day + DAY_S,
+            "pricing_type": "REGULAR",
+            "pricing_category": category.upper(),
+            "volume": count,
+            "cost": round(count * PRICES.get(category, PRICES["utility"]), 6),
+        }
+        for (day, category), count in sorted(volumes.items())
+    ]
+    return {"data": [{"data_points": points}] if points else []}
+
+
 def subscribed_apps(sandbox: Sandbox, waba: Waba) -> list[Json]:
     if not waba.subscribed:
         return []
@@ -180,7 +218,7 @@ def subscribed_apps(sandbox: Sandbox, waba: Waba) -> list[Json]:
 def health(sandbox: Sandbox, *, waba_id: str, phones: Sequence[Phone]) -> Json:
     """`health_status`: BLOCKED while a fault refuses all of a phone, or as set by hand; the worst counts."""
     entities = [_phone_health(sandbox, phone) for phone in phones]
-    entities.append({"entity_type": "WABA", "id": waba_id, "can_send_message": "AVAILABLE"})
+    entities.append(_waba_health(sandbox.world.waba(waba_id)))
     entities.append(
         {
             "entity_type": "BUSINESS",
@@ -195,10 +233,24 @@ def health(sandbox: Sandbox, *, waba_id: str, phones: Sequence[Phone]) -> Json:
     return {"can_send_message": worst, "entities": entities}
 
 
+def _waba_health(waba: Waba) -> Json:
+    entity: Json = {"entity_type": "WABA", "id": waba.id, "can_send_message": "AVAILABLE"}
+    if waba.restriction != "NONE":
+        entity["can_send_message"] = "BLOCKED" if waba.restriction == "DISABLE" else "LIMITED"
+        entity["errors"] = [
+            {
+                "error_code": 131031 if waba.restriction == "DISABLE" else 368,
+                "error_description": "The WhatsApp Business Account is restricted for a violation of policy.",
+                "possible_solution": "See Business Support Home for the reason, and ask for a review there.",
+            }
+        ]
+    return entity
+
+
 def _phone_health(sandbox: Sandbox, phone: Phone) -> Json:
     entity: Json = {"entity_type": "PHONE_NUMBER", "id": phone.id, "can_send_message": phone.health}
     fault = sandbox.script.blocking(phone.id)
-    code = fault.code if fault else 133010 if phone.status != "CONNECTED" else None
+    code = fault.code if fault else None if phone.can_send else 133010
     if code is not None:
         error = fault.error() if fault else None
         entity["can_send_message"] = "BLOCKED"

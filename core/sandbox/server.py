@@ -13,8 +13,7 @@ from core.sandbox.config import SandboxConfig
 
 def serve(config: SandboxConfig, host: str = "127.0.0.1", port: int = 8090) -> None:
     """Answers until SIGINT or SIGTERM; then stops within about a second, requests in flight or not."""
-    with contextlib.suppress(KeyboardInterrupt):
-        _server(config, host=host, port=port).run()
+    _server(config, host=host, port=port).run()
 
 
 @contextlib.contextmanager

@@ -15,6 +15,8 @@ SPECIAL: tuple[tuple[str, str], ...] = (
     ("never", "valid, never expires"),
     ("soon", "valid, expires 5 days after it is first seen"),
     ("stuck", "valid, expires 5 days after it is first seen, and cannot be exchanged (code 2)"),
+    ("flaky", "as soon; the first exchange fails (code 2), the next one works"),
+    ("hollow", "as soon; what it is exchanged for is refused (190)"),
 )
 """Beginnings of a token that give it a fate; every other token that is not empty is valid for 60 days."""
 
@@ -31,6 +33,7 @@ class Issued:
 class Tokens:
     known: dict[str, Issued] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
+    failed_once: set[str] = field(default_factory=set)
 
     def require(self, token: str, *, now: int) -> None:
         """Raises Meta's 190 unless this token may be used now."""
@@ -62,9 +65,12 @@ class Tokens:
     def exchange(self, token: str, *, now: int) -> Json:
         """A new token of 60 days; the old one stays valid until its own end. Raises 190 for a dead one."""
         self.require(token, now=now)
-        if token.startswith("stuck"):
+        if token.startswith("stuck") or (token.startswith("flaky") and token not in self.failed_once):
+            self.failed_once.add(token)
             raise MetaError(2)
         fresh = "EAAW" + secrets.token_hex(40)
+        if token.startswith("hollow"):
+            self.revoked.add(fresh)
         self.known[fresh] = Issued(now, now + LIFE_S)
         return {"access_token": fresh, "token_type": "bearer", "expires_in": LIFE_S}
 
@@ -94,6 +100,6 @@ def _first_seen(token: str, *, now: int) -> Issued:
         return Issued(now - 61 * DAY_S, now - DAY_S)
     if token.startswith("never"):
         return Issued(now, 0)
-    if token.startswith(("soon", "stuck")):
+    if token.startswith(("soon", "stuck", "flaky", "hollow")):
         return Issued(now - 55 * DAY_S, now + 5 * DAY_S)
     return Issued(now, now + 60 * DAY_S)

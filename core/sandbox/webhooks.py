@@ -6,6 +6,7 @@ import heapq
 import hmac
 import itertools
 import json
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,19 @@ class Due:
     number: int
     update: Update = field(compare=False)
     then: tuple[tuple[float, Update], ...] = field(compare=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Disorder:
+    """How webhooks are worse than in order, once and at once: the share that is sent twice, whether updates
+    of one message overtake each other, and by how many seconds each may be late."""
+
+    duplicates: float = 0.0
+    shuffle: bool = False
+    late_s: float = 0.0
+
+
+ORDERLY = Disorder()
 
 
 def sign(body: bytes, *, app_secret: str) -> str:
@@ -94,24 +108,36 @@ class Outbox:
     failed: int = 0
     dropped: int = 0
     pending: int = 0
+    disorder: Disorder = ORDERLY
+    rng: random.Random = field(default_factory=random.Random)
     _heap: list[Due] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _posts: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def plan(self, planned: Sequence[tuple[float, Update]]) -> None:
-        """Each (delay in seconds, update) is sent no earlier than its delay and after the one before it."""
+        """Each (delay in seconds, update) is sent no earlier than its delay and after the one before it, as
+        far as the disorder of the moment lets it."""
         if self.url is None or not planned:
             return
         now = time.monotonic()
-        self.pending += len(planned)
-        self._push(tuple((now + delay_s, update) for delay_s, update in planned))
+        disorder, dice = self.disorder, self.rng
+        due = [(now + delay_s + dice.uniform(0, disorder.late_s), update) for delay_s, update in planned]
+        again = [(at + dice.random(), update) for at, update in due if dice.random() < disorder.duplicates]
+        self.pending += len(due) + len(again)
+        if disorder.shuffle:
+            again += due
+        else:
+            self._push(tuple(due))
+        for one in again:
+            self._push((one,))
 
     def clear(self) -> None:
         """Forgets what is planned or being tried again, and the counts."""
         for post in self._posts:
             post.cancel()
         self._heap.clear()
+        self.disorder = ORDERLY
         self.sent = self.updates_sent = self.failed = self.dropped = self.pending = 0
 
     async def run(self) -> None:
@@ -145,6 +171,9 @@ class Outbox:
         while self._heap and self._heap[0].at <= now:
             due = heapq.heappop(self._heap)
             by_waba.setdefault(due.update.waba_id, []).append(due)
+        if self.disorder.shuffle:
+            for batch in by_waba.values():
+                self.rng.shuffle(batch)
         return [
             (waba_id, batch[start : start + LARGEST_BATCH])
             for waba_id, batch in by_waba.items()

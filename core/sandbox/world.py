@@ -23,6 +23,8 @@ class Waba:
     currency: str = "USD"
     timezone_id: str = "1"
     country: str = "US"
+    review: str = "APPROVED"
+    restriction: str = "NONE"
     subscribed: bool = True
 
 
@@ -40,7 +42,14 @@ class Phone:
     status: str = "CONNECTED"
     throughput: str = "STANDARD"
     messaging_limit: str = "TIER_2K"
+    name_status: str = "APPROVED"
+    new_name_status: str = "NONE"
     health: str = "AVAILABLE"
+
+    @property
+    def can_send(self) -> bool:
+        """A flagged number goes on sending; any other word but CONNECTED means that it is not registered."""
+        return self.status in ("CONNECTED", "FLAGGED")
 
 
 @dataclass(slots=True)
@@ -64,13 +73,21 @@ class Template:
 
 @dataclass(slots=True)
 class World:
-    """Every object by its id; a missing one is Meta's code 100, subcode 33."""
+    """Every object by its id; a missing one is Meta's code 100, subcode 33.
+
+    `deleted_templates`: (WABA, name, language) that are not free again yet; `creations` (by WABA) and `edits`
+    (by template): when they were, in unix seconds, for Meta's limits; `uploads`: session → bytes and type.
+    """
 
     businesses: dict[str, Business] = field(default_factory=dict)
     wabas: dict[str, Waba] = field(default_factory=dict)
     phones: dict[str, Phone] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     last_template_id: int = 594425479261596
+    deleted_templates: set[tuple[str, str, str]] = field(default_factory=set)
+    creations: dict[str, list[int]] = field(default_factory=dict)
+    edits: dict[str, list[int]] = field(default_factory=dict)
+    uploads: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     def waba(self, waba_id: str) -> Waba:
         if waba_id not in self.wabas:

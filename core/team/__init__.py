@@ -1,1 +1,1 @@
-"""Owners, sign-in, sessions and API keys."""
+"""Workspaces and the people in them: invitations, roles, sign-in, sessions, second factors, API keys."""

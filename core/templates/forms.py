@@ -26,13 +26,14 @@ class TemplateField:
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """A template as it stands on its reader's phone. A variable that is not filled stays as ``{{1}}``;
-    ``media`` is the kind of a header that is no text."""
+    ``media`` is the kind of a header that is no text; ``kinds`` are Meta's types of the buttons."""
 
     media: str
     header: str
     body: str
     footer: str
     buttons: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
 
 def fields(template: Template) -> list[TemplateField]:
@@ -82,8 +83,14 @@ def rendered(components: Sequence[Component], values: Mapping[str, str]) -> Rend
         header=_filled(header, "header", values),
         body=_filled(by_kind.get("BODY", {}), "body", values),
         footer=str(by_kind.get("FOOTER", {}).get("text", "")),
-        buttons=tuple(str(button.get("text", "")) for button in _buttons(components)),
+        buttons=tuple(str(button.get("text") or _words_of(button)) for button in _buttons(components)),
+        kinds=tuple(str(button.get("type", "")).upper() for button in _buttons(components)),
     )
+
+
+def _words_of(button: Component) -> str:
+    """Meta's own words on a button that has none."""
+    return "Copy offer code" if str(button.get("type", "")).upper() == "COPY_CODE" else ""
 
 
 def _filled(component: Component, part: str, values: Mapping[str, str]) -> str:

@@ -4,10 +4,20 @@ import re
 from typing import Any
 
 from core.errors import Impossible
+from core.templates.parameters import parameters_problem
 from data.sending import Template
 
 SENDABLE = frozenset({"APPROVED", "FLAGGED", "REINSTATED"})
+PAUSED = "PAUSED"
+# Passes by itself, as when an edit is under review: new sends are refused, what is stored already waits.
+PARKED = frozenset({PAUSED, "PENDING"})
+REJECTED = "REJECTED"
+# Our copy stays, for its history; a send finds it no more.
+DELETED = "DELETED"
 VARIABLE = re.compile(r"\{\{\s*([A-Za-z0-9_]+)\s*\}\}")
+BODY_MAX = 1024  # filled in (132005)
+# Buttons for which something may come, and need not.
+PAYLOAD_BUTTONS = frozenset({"QUICK_REPLY", "FLOW", "CATALOG", "MPM"})
 MEDIA_HEADERS = frozenset({"IMAGE", "VIDEO", "DOCUMENT", "LOCATION"})
 
 
@@ -23,15 +33,22 @@ def check_sendable(template: Template) -> None:
 
 
 def check_parameters(template: Template, components: list[dict[str, Any]]) -> None:
-    """Refuses with ``template_parameters`` a send that does not fill exactly the template's variables.
+    """Refuses with ``template_parameters`` a send that does not fill exactly the template's variables, each
+    in the form that Meta takes there.
 
-    *Body “Hi {{1}}, your order {{2}} is here” with one body parameter → refused: body needs 2, got 1.*
+    *Body “Hi {{1}}, your order {{2}} is here” with one body parameter → refused: body needs 2 parameters, got
+    1. With an image as its second one → refused: parameter 2 of its body must be a text, not “image”.*
     """
     given = _given(components)
     for part, needed in variables(template).items():
-        count = len(given.pop(part, []))
-        if count != len(needed):
-            raise _wrong(template, f"{part} needs {_count(len(needed))}, got {count}")
+        parameters = given.pop(part, [])
+        if len(parameters) != len(needed):
+            raise _wrong(template, f"{part} needs {_count(len(needed))}, got {len(parameters)}")
+        problem = parameters_problem(template, part, needed, parameters)
+        if problem:
+            raise _wrong(template, problem)
+    _check_length(template, components)
+    _check_buttons(template, components)
     for part, parameters in given.items():
         if parameters and not _optional(template, part):
             raise _wrong(
@@ -65,9 +82,37 @@ def rendered(template: Template, components: list[dict[str, Any]]) -> str:
         (str(c.get("text", "")) for c in template.components if str(c.get("type", "")).upper() == "BODY"), ""
     )
     names = variables(template).get("body", [])
-    values = [str(parameter.get("text", "…")) for parameter in _given(components).get("body", [])]
-    filled = dict(zip(names, values, strict=False))
+    filled = {
+        str(parameter.get("parameter_name") or name): str(parameter.get("text", "…"))
+        for name, parameter in zip(names, _given(components).get("body", []), strict=False)
+    }
     return VARIABLE.sub(lambda match: filled.get(match[1], match[0]), text)
+
+
+def _check_length(template: Template, components: list[dict[str, Any]]) -> None:
+    length = len(rendered(template, components))
+    if length > BODY_MAX:
+        raise _wrong(
+            template, f"with these values its body has {length} characters; Meta takes {BODY_MAX} at most"
+        )
+
+
+def _check_buttons(template: Template, components: list[dict[str, Any]]) -> None:
+    """What comes for a button says what kind of button it is, and says it rightly."""
+    buttons = _buttons(template)
+    for component in components:
+        index = str(component.get("index", 0))
+        if str(component.get("type", "")).lower() != "button" or not index.isdigit():
+            continue
+        said = str(component.get("sub_type", "")).lower()
+        is_there = int(index) < len(buttons)
+        wanted = str(buttons[int(index)].get("type", "")).lower() if is_there else said
+        if said != wanted:
+            raise _wrong(template, f"the sub_type of its button {index} must be {wanted}, not “{said[:40]}”")
+
+
+def _buttons(template: Template) -> list[dict[str, Any]]:
+    return [button for component in template.components for button in (component.get("buttons") or [])]
 
 
 def _given(components: list[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -81,13 +126,15 @@ def _given(components: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _optional(template: Template, part: str) -> bool:
-    """Quick-reply payloads may be given, and need not be."""
+    """Quick-reply payloads may be given, and need not be; so may parts that have no variables to count."""
     if not part.startswith("button "):
-        return False
-    buttons = [b for c in template.components for b in (c.get("buttons") or [])]
+        return part not in ("header", "body") and any(
+            str(component.get("type", "")).lower() == part for component in template.components
+        )
+    buttons = _buttons(template)
     index = part.removeprefix("button ")
     known = index.isdigit() and int(index) < len(buttons)
-    return known and str(buttons[int(index)].get("type", "")).upper() in ("QUICK_REPLY", "FLOW", "CATALOG")
+    return known and str(buttons[int(index)].get("type", "")).upper() in PAYLOAD_BUTTONS
 
 
 def _wrong(template: Template, what: str) -> Impossible:

@@ -2,24 +2,30 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlmodel import col, select
 
-from core.errors import Conflict, Impossible, Malformed
-from core.lanes import commands as lanes
+from core.errors import Conflict, Malformed
 from core.phones import commands as phones
-from core.phones.queries import TOKEN_FIELD
-from core.ports.graph import GraphError
-from core.ports.meta_errors import classify, explain
+from core.phones import sync
+from core.phones.commands import Described
+from core.ports.graph import Graph
+from core.ports.graph_replies import GraphError
+from core.ports.graph_tokens import TokenFacts
+from core.ports.vault import token_field
 from core.runtime import Runtime
 from core.templates import commands as template_commands
+from core.tokens.refresh import note_facts
+from core.tokens.renewal import Freed, works
 from core.unit import Identity, Unit
-from data.columns import from_micros
-from data.enums import HoldCause, HoldScope
 from data.sending import AccessToken, Waba
 
 TOKEN_MAX = 4096
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    waba: dict[str, Any]
-    phones: list[dict[str, Any]]
+    described: Described
     templates: list[dict[str, Any]]
-    expires_at_s: int | None
+    asked_at: datetime
+    facts: TokenFacts | None
 
 
 async def connect(runtime: Runtime, identity: Identity, *, waba_id: str, access_token: str) -> Connection:
@@ -64,6 +70,7 @@ def _check(runtime: Runtime, identity: Identity, waba_id: str) -> None:
     with runtime.unit(identity) as unit:
         unit.require("tokens.manage")
         unit.require("phones.manage")
+        unit.require_fresh()
         _refuse_foreign(unit, waba_id)
 
 
@@ -78,24 +85,26 @@ def _refuse_foreign(unit: Unit, waba_id: str) -> Waba | None:
 
 async def _read(runtime: Runtime, waba_id: str, token: str) -> _Read:
     graph = runtime.graph
+    described = await sync.read_account(graph, waba_id=waba_id, token=token)
+    asked_at = runtime.clock.now()
     try:
         return _Read(
-            waba=await graph.waba(waba_id=waba_id, token=token),
-            phones=await graph.phones(waba_id=waba_id, token=token),
+            described=described,
             templates=await graph.templates(waba_id=waba_id, token=token),
-            expires_at_s=await graph.token_expiry(token=token),
+            asked_at=asked_at,
+            facts=await _inspect(graph, token),
         )
     except GraphError as error:
-        reply = error.reply
-        if reply.meta_code is not None:
-            why = classify(
-                reply.meta_code, http_status=reply.http_status or 0, is_transient=reply.is_transient
-            )
-        else:
-            why = explain(reply.word or "bad_response")
-        raise Impossible(
-            f"Meta refused: {why.title}. {reply.detail} {why.advice}".replace("  ", " "), code=why.code
-        ) from None
+        raise sync.refusal(error) from None
+
+
+async def _inspect(graph: Graph, token: str) -> TokenFacts | None:
+    """None when Meta does not tell: the token has just read the account, and that is what counts."""
+    try:
+        return await graph.inspect_token(token=token)
+    except GraphError as error:
+        log.info("a token could not be inspected", reason=str(error))
+        return None
 
 
 def _store(runtime: Runtime, identity: Identity, waba_id: str, token: str, read: _Read) -> Connection:
@@ -105,21 +114,22 @@ def _store(runtime: Runtime, identity: Identity, waba_id: str, token: str, read:
         waba = _refuse_foreign(unit, waba_id) or Waba(
             id=waba_id, workspace_id=unit.workspace_id, name="", connected_at=unit.now
         )
-        waba.name = str(read.waba.get("name") or waba_id)
         unit.session.add(waba)
-        unit.session.flush()
-        stored = phones.store(unit, waba=waba, nodes=read.phones)
-        count = template_commands.store(unit, waba=waba, nodes=read.templates, complete=True)
-        row = unit.session.exec(select(AccessToken).where(col(AccessToken.waba_id) == waba_id)).first()
+        stored = phones.store(unit, waba=waba, described=read.described)
+        count = template_commands.store(
+            unit, waba=waba, nodes=read.templates, complete=True, asked_at=read.asked_at
+        )
+        mine = select(AccessToken).where(col(AccessToken.waba_id) == waba_id).with_for_update()
+        row = unit.session.exec(mine).first()
         action = "token.replaced" if row else "waba.connected"
         row = row or AccessToken(id=unit.new_id("tok"), workspace_id=unit.workspace_id, waba_id=waba_id)
-        row.sealed = unit.vault.seal(token, workspace_id=unit.workspace_id, field=TOKEN_FIELD)
-        row.expires_at = from_micros(read.expires_at_s * 1_000_000) if read.expires_at_s else None
-        row.replaced_at = unit.now
-        unit.session.add(row)
-        for phone in stored:
-            lanes.release(unit, scope=HoldScope.LANE, subject=phone.id, cause=HoldCause.TOKEN)
-        unit.record(action, f"waba:{waba_id}", after={"phones": [p.id for p in stored], "templates": count})
+        row.sealed = unit.vault.seal(token, workspace_id=unit.workspace_id, field=token_field(waba_id))
+        freed = _begin(unit, row, read.facts)
+        unit.record(
+            action,
+            f"waba:{waba_id}",
+            after={"phones": [phone.id for phone in stored], "templates": count, **freed.facts},
+        )
         unit.ring()
         return Connection(
             waba_id=waba_id,
@@ -127,3 +137,14 @@ def _store(runtime: Runtime, identity: Identity, waba_id: str, token: str, read:
             templates=count,
             token_id=row.id,
         )
+
+
+def _begin(unit: Unit, row: AccessToken, facts: TokenFacts | None) -> Freed:
+    """Nothing that was under way with the token before it counts any more."""
+    row.turn = (row.turn or 0) + 1
+    row.replaced_at = row.taken_at = unit.now
+    row.new_sealed = row.new_expires_at = row.refreshed_at = row.let_go = None
+    row.kind = row.scopes = row.expires_at = row.inspected_at = None
+    if facts is not None:
+        note_facts(unit, row, facts)
+    return works(unit, row)

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from core.ports.bell import SilentBell
 from core.ports.clock import FrozenClock
 from core.ports.graph import Graph
+from core.ports.mail import Outbox
 from core.ports.vault import Vault
 from core.runtime import Runtime
 from core.settings import Settings
@@ -23,6 +24,7 @@ from data.engine import Database, open_database
 from data.enums import Role
 from data.tables import METADATA
 from tests.conftest import NOW, PHONE_ID, Place
+from tests.webhooks import WorkingBell
 from ui.app import build
 
 API = "/api/v1"
@@ -37,8 +39,9 @@ class Server:
     first: Runtime
 
     def work_on(self, runtime: Runtime) -> Runtime:
-        """From now on it serves this runtime, with the Graph client that belongs to its event loop."""
-        self.app.state.runtime = replace(runtime, graph=self.first.graph)
+        """From now on it serves this runtime, with the Graph client that belongs to its event loop; webhooks
+        are applied before they are answered, as if by a very quick worker."""
+        self.app.state.runtime = replace(runtime, graph=self.first.graph, bell=WorkingBell(runtime))
         return self.runtime
 
     @property
@@ -56,9 +59,10 @@ def server(sandbox_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         database=database,
         clock=FrozenClock(NOW),
         vault=Vault((Fernet.generate_key().decode(),)),
-        graph=Graph(base_url=sandbox_url, version=settings.waypost_graph_version, timeout_s=2.0),
+        graph=Graph(base_url=sandbox_url, version=settings.waypost_graph_version, timeout_s=20.0),
         bell=SilentBell(),
         holder="test",
+        mail=Outbox(database.path.parent / "outbox", sender=settings.mail_from),
     )
     app = build(runtime, version="test")
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -149,12 +153,14 @@ def template(to: str = "+4915112345678", **more: Any) -> dict[str, Any]:
 
 
 def rows(database: Database | Engine) -> dict[str, int]:
-    """table → number of rows, of all tables."""
+    """table → number of rows, of all tables but one: refused webhooks are counted a little later, when the
+    server may already work for the next test."""
     engine = database.read if isinstance(database, Database) else database
     with engine.connect() as connection:
         return {
             table.name: connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one()
             for table in METADATA.sorted_tables
+            if table.name != "bad_signature"
         }
 
 

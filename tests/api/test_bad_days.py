@@ -17,6 +17,7 @@ from core.messaging.settling import rescue
 from core.ports.bell import SilentBell
 from core.ports.clock import FrozenClock
 from core.ports.graph import Graph
+from core.ports.mail import Outbox
 from core.ports.vault import Vault
 from core.runtime import Runtime
 from core.settings import Settings
@@ -54,7 +55,8 @@ def runtime(
     shutil.copy(migrated_sqlite, folder / "waypost.db")
     database = open_database(f"sqlite:///{folder / 'waypost.db'}")
     graph = Graph(base_url=settings.waypost_graph_url, version="v23.0", timeout_s=2.0)
-    yield Runtime(settings, database, clock, vault, graph, SilentBell(), "test")
+    mail = Outbox(folder / "outbox", sender=settings.mail_from)
+    yield Runtime(settings, database, clock, vault, graph, SilentBell(), "test", mail)
     database.dispose()
 
 
@@ -120,7 +122,7 @@ def test_what_cannot_be_stored_is_refused_whole(
             owner.post("/messages/template", template(), headers=headers),
             owner.post("/messages/template", template(mode="queued")),
             owner.post("/queues/messageRetry/pause"),
-            owner("PATCH", "/dead-letters/dl_none", {"note": "x"}),
+            owner.post("/keys", {"name": "A test", "role": "viewer"}),
             signed(api, report),
         ):
             body = assert_refusal(answer, 503, "unavailable")

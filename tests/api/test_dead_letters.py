@@ -88,10 +88,13 @@ def test_an_edited_payload_is_checked_and_the_old_one_kept(owner: Caller, runtim
         ),
         ({"to": NOBODY}, 400, "malformed"),
         ({"text": "x"}, 400, "malformed"),
+        ({"to": NOBODY, "text": "x", "template": template()["template"]}, 400, "malformed"),
         ([], 400, "malformed"),
     ):
         assert_refusal(owner.post(f"{path}/redrive", {"payload": payload}), status, code)
     assert rows(runtime.database) == before
+    half = owner.post(f"{path}/redrive", {"payload": {"to": NOBODY}}).json()
+    assert half["fields"] == [{"field": "payload", "message": "needs either template or text"}]
     edited = {"to": "+49 151 12345678", "template": {"name": "hello_world", "language": "en_US"}}
     assert owner.post(f"{path}/redrive", {"payload": edited}).status_code == 202
     shown = owner.get(path).json()

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,9 +11,12 @@ import pytest
 
 from core.ports.clock import FrozenClock
 from core.runtime import Runtime
-from data.enums import Role
+from core.team.owners import COMMAND
+from data.enums import PlanName, Role
+from data.people import Workspace
 from tests.api.conftest import Caller, Server, assert_refusal, bearer, dead_letter, rows, template
 from tests.conftest import APP_SECRET, NOW, PHONE_ID, SECOND_PHONE_ID, Place, with_settings
+from tests.webhooks import hear
 
 PACE = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
 MESSAGE_ID = re.compile(r"msg_[0-9a-z]{26}")
@@ -35,14 +39,10 @@ LINE = {
 
 def a_customer_writes(server: Server, *, to: str = "4915112345678", phone: str = PHONE_ID) -> None:
     """Opens the service window, as their message to us does."""
-    from core.inbox.commands import take_in
-    from core.unit import Identity
-
     at = str(int(NOW.timestamp()))
     message = {"id": f"wamid.in.{to}", "from": to, "timestamp": at, "type": "text", "text": {"body": "Hi"}}
     value = {"metadata": {"phone_number_id": phone}, "messages": [message]}
-    with server.runtime.unit(Identity(process="test"), write=True) as unit:
-        take_in(unit, {"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    hear(server.runtime, {"entry": [{"changes": [{"field": "messages", "value": value}]}]})
 
 
 def pace(answer: httpx.Response) -> tuple[str, ...]:
@@ -88,7 +88,8 @@ def test_a_failure_that_can_pass_is_tried_again(owner: Caller) -> None:
     assert body["message"] == "Message send failed, queued for retry"
     assert body["status"] == "retry_queued"
     assert body["error"]
-    assert "2026-11-23T09:01:00Z" <= body["nextAttemptAt"] <= "2026-11-23T09:01:12.1Z"
+    waits = datetime.fromisoformat(body["nextAttemptAt"]) - NOW
+    assert timedelta(seconds=60) <= waits <= timedelta(seconds=72.1)
     assert "wamid" not in body
     shown = owner.get(f"/messages/{body['id']}").json()
     assert (shown["status"], shown["waitingFor"]) == ("retry_queued", "rung")
@@ -208,6 +209,28 @@ def test_over_the_throughput_nothing_is_stored(
     assert other.status_code == 200
     clock.advance(1.051)
     assert owner.post("/messages/template", template()).status_code == 200
+
+
+def test_q13_of_fifteen_direct_sends_at_once_exactly_the_limit_passes(
+    owner: Caller, runtime: Runtime, place: Place, sandbox: httpx.Client
+) -> None:
+    with runtime.unit(COMMAND, write=True) as unit:
+        workspace = unit.session.get_one(Workspace, place.workspace.id)
+        workspace.plan = PlanName.STARTER
+        unit.session.add(workspace)
+    with ThreadPoolExecutor(15) as pool:
+        answers = list(pool.map(lambda _: owner.post("/messages/template", template()), range(15)))
+    passed = [one for one in answers if one.status_code == 200]
+    refused = [one for one in answers if one.status_code != 200]
+    assert (len(passed), len(refused)) == (10, 5)
+    assert sorted(int(one.headers["x-ratelimit-remaining"]) for one in passed) == list(range(10))
+    for one in refused:
+        assert_refusal(one, 429, "throughput_exceeded")
+        assert (one.json()["plan"], one.json()["limit"], one.json()["remaining"]) == ("starter", 10, 0)
+        assert pace(one) == ("10", "0", one.json()["resetAt"])
+        assert one.headers["retry-after"] == "2"
+    assert sandbox.get("/sandbox/counts").json()["received"] == 10
+    assert rows(runtime.database)["message"] == 10
 
 
 def test_a_held_lane_takes_messages_and_says_queued(owner: Caller) -> None:

@@ -1,16 +1,20 @@
 """``/queues``, ``/admin/health`` and ``/connections``, word for word."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import httpx
 import pytest
 
+from core.lanes.queries import holds
+from core.moments import rfc3339
 from core.monitoring.commands import beat
 from core.ports.clock import FrozenClock
 from core.runtime import Runtime
-from core.team.commands import COMMAND
+from core.team.owners import COMMAND
 from core.unit import Identity
 from data.enums import Role
+from data.sending import Template
 from tests.api.conftest import Caller, Server, assert_refusal, bearer, rows, template
 from tests.conftest import PHONE_ID, WABA_ID, Place, with_settings
 
@@ -36,7 +40,7 @@ def test_the_status_of_the_queue(owner: Caller, runtime: Runtime, clock: FrozenC
             "oldestReadySeconds": 0.0,
             "sentLastMinute": 0,
         },
-        "webhooks": {"state": "running", "pending": 0, "failed": 0, "oldestPendingSeconds": 0.0},
+        "webhooks": {"state": "stopped", "pending": 0, "failed": 0, "oldestPendingSeconds": 0.0},
     }
     alive(runtime, "worker")
     owner.post("/messages/template", template())
@@ -74,6 +78,25 @@ def test_a_pause_of_the_workspace_holds_everything_and_resume_lets_it_go(
     assert resumed.json()["messageRetry"]["ready"] == 2
 
 
+def test_a_template_can_be_paused_until_a_moment(owner: Caller, runtime: Runtime, place: Place) -> None:
+    alive(runtime, "worker")
+    with runtime.unit(place.owner) as unit:
+        template_id = unit.session.exec(unit.scoped(Template).limit(1)).one().id
+    until = rfc3339(runtime.clock.now() + timedelta(hours=1))
+    wanted = {"templateId": template_id, "reason": "Wrong price", "until": until}
+    assert owner.post("/queues/messageRetry/pause", wanted).status_code == 200
+    with runtime.unit(place.owner) as unit:
+        (hold,) = holds(unit)
+    assert (hold.subject, hold.until) == (template_id, runtime.clock.now() + timedelta(hours=1))
+    past = {"until": rfc3339(runtime.clock.now())}
+    assert_refusal(owner.post("/queues/messageRetry/pause", past), 400)
+    unknown = {"templateId": "tpl_none"}
+    assert_refusal(owner.post("/queues/messageRetry/pause", unknown), 404, "not_found")
+    assert owner.post("/queues/messageRetry/resume", {"templateId": template_id}).status_code == 200
+    with runtime.unit(place.owner) as unit:
+        assert holds(unit) == []
+
+
 def test_one_phone_can_be_paused(owner: Caller, runtime: Runtime) -> None:
     alive(runtime, "worker")
     owner.post("/messages/template", template(mode="queued"))
@@ -90,6 +113,8 @@ def test_health_is_503_until_all_parts_are_alive_and_needs_no_key(
     body = assert_refusal(stranger.get("/admin/health"), 503, "unavailable")
     assert body["messageRetryQueue"] == body["tokenRefreshCron"] == "stopped"
     alive(runtime, "worker", "clock")
+    assert stranger.get("/admin/health").json()["webhookQueue"] == "stopped"
+    alive(runtime, "inbox")
     answer = stranger.get("/admin/health")
     assert answer.status_code == 200
     assert answer.json() == {

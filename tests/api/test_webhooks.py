@@ -5,7 +5,11 @@ import hashlib
 import hmac
 import json
 import secrets
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,10 +17,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
+from sqlalchemy import event
+from sqlmodel import col, select
 
+from core.inbox.signatures import bad_since
+from core.ports.bell import SilentBell
 from core.runtime import Runtime
+from core.unit import Identity
+from data.engine import open_database
+from data.inbox import Delivery
 from tests.api.conftest import Caller, Server, assert_refusal, rows, template
 from tests.conftest import APP_SECRET, NOW, PHONE_ID, SECOND_PHONE_ID, with_settings
+from ui import webhooks
 
 HOOK = "/webhooks/whatsapp"
 AT = str(int(NOW.timestamp()))
@@ -118,6 +130,30 @@ def test_a_right_signature_is_taken_and_a_wrong_one_is_not(
     assert state(owner, sent) == "delivered"
 
 
+def test_wrong_signatures_are_counted_and_nothing_of_them_is_kept(
+    api: httpx.Client, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "COUNT_EVERY_S", 0.01)
+    for _ in range(5):
+        assert deliver(api, b'{"entry":[]}', header="sha256=" + "0" * 64).status_code == 401
+    give_up = time.monotonic() + 5
+    while count(runtime) < 5:
+        assert time.monotonic() < give_up
+    assert rows(runtime.database)["delivery"] == 0
+
+
+def count(runtime: Runtime) -> int:
+    with runtime.unit(Identity(process="test")) as unit:
+        return bad_since(unit, unit.now)
+
+
+def of_the_inbox(runtime: Runtime) -> list[tuple[str, bytes | None]]:
+    """State and raw body of all deliveries, oldest first."""
+    with runtime.unit(Identity(process="test")) as unit:
+        found = unit.session.exec(select(Delivery).order_by(col(Delivery.id)))
+        return [(one.state.value, one.body) for one in found]
+
+
 def test_the_hex_of_a_signature_may_be_upper_case(api: httpx.Client) -> None:
     body = b'{"entry":[]}'
     upper = "sha256=" + signature(body).removeprefix("sha256=").upper()
@@ -142,7 +178,7 @@ def test_without_an_app_secret_nothing_is_accepted(
 
 def test_what_is_signed_and_no_json_is_malformed_and_unsigned_is_401(api: httpx.Client) -> None:
     for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded"):
-        for body in (b"", b"hello", b'{"entry":', b"\xff\xfe\x00", b"[" * 100_000, b"1" * 5000):
+        for body in (b"", b"hello", b'{"entry":', b"\xff\xfe\x00", b"[" * 100_000):
             headers = {"Content-Type": kind, "X-Hub-Signature-256": signature(body)}
             assert_refusal(api.post(HOOK, content=body, headers=headers), 400)
             assert_refusal(api.post(HOOK, content=body, headers={"Content-Type": kind}), 401)
@@ -187,10 +223,58 @@ def test_an_escaped_emoji_is_signed_as_it_stands_and_read_as_it_is_meant(
     assert owner.get(f"/messages/{line['id']}").json()["payload"]["text"] == "Danke 👍🏽 für alles"
 
 
-def test_phones_of_nobody_are_answered_200(api: httpx.Client, runtime: Runtime) -> None:
+def test_phones_of_nobody_are_answered_200_and_kept_as_ignored(api: httpx.Client, runtime: Runtime) -> None:
     before = rows(runtime.database)
-    assert signed(api, envelope(change(phone="1", messages=[inbound()]))).status_code == 200
-    assert rows(runtime.database) == before
+    told = envelope(change(phone="1", messages=[inbound()]))
+    assert signed(api, told).status_code == 200
+    assert rows(runtime.database) == before | {"delivery": 1}
+    assert of_the_inbox(runtime) == [("ignored", json.dumps(told).encode())]
+
+
+def test_a_body_is_kept_byte_for_byte(api: httpx.Client, runtime: Runtime, place: Any) -> None:
+    told = envelope(change(messages=[inbound("Grüße 👋")]))
+    body = b"  " + json.dumps(told, ensure_ascii=True, indent=3).encode() + b"\n"
+    assert deliver(api, body).status_code == 200
+    assert of_the_inbox(runtime) == [("applied", body)]
+
+
+def test_other_methods_and_paths_are_refused_in_our_shape(api: httpx.Client) -> None:
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
+        answer = api.request(method, HOOK)
+        assert_refusal(answer, 405, "method_not_allowed")
+        assert answer.headers["allow"] == "GET, HEAD, POST"
+    for path in ("/webhooks/", HOOK + "/", HOOK + "/more", "/webhooks/other"):
+        assert api.post(path, content=b"{}").status_code == 404, path
+
+
+def test_when_storing_fails_meta_is_told_to_come_again(
+    api: httpx.Client, server: Server, runtime: Runtime, tmp_path: Path
+) -> None:
+    nowhere = open_database(f"sqlite:///{tmp_path}/none.db")
+    server.work_on(replace(runtime, database=nowhere))
+    assert_refusal(signed(api, envelope(change(messages=[inbound()]))), 503, "unavailable")
+    nowhere.dispose()
+
+
+def test_posts_at_the_same_time_share_a_commit_and_each_is_on_disk(
+    api: httpx.Client, server: Server, runtime: Runtime, place: Any
+) -> None:
+    commits = []
+
+    def note(connection: Any) -> None:
+        commits.append(connection)
+
+    event.listen(runtime.database.write, "commit", note)
+    bodies = [
+        json.dumps(envelope(change(messages=[inbound(wamid=f"wamid.{n}")]))).encode() for n in range(40)
+    ]
+    server.app.state.runtime = replace(server.runtime, bell=SilentBell())
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda body: deliver(api, body).status_code, bodies))
+    event.remove(runtime.database.write, "commit", note)
+    assert answers == [200] * 40
+    assert {body for _, body in of_the_inbox(runtime)} == set(bodies)
+    assert len(commits) < 30
 
 
 def test_a_status_of_one_workspace_cannot_touch_the_message_of_another(
@@ -330,11 +414,20 @@ ANY_SHAPE: list[Any] = [
 ]
 
 
+def test_a_number_of_too_many_digits_costs_only_itself(api: httpx.Client, owner: Caller) -> None:
+    odd = inbound("odd", wamid="wamid.odd") | {"priority": 0}
+    batch = envelope(change(messages=[odd, inbound("next", wamid="wamid.next")]))
+    body = json.dumps(batch).replace('"priority": 0', '"priority": ' + "9" * 9_000)
+    assert deliver(api, body.encode()).status_code == 200
+    assert texts_of(owner) == {"odd", "next"}
+
+
 def test_json_of_any_shape_is_answered_200(api: httpx.Client, runtime: Runtime) -> None:
     before = rows(runtime.database)
     for odd in ANY_SHAPE:
         assert signed(api, odd).status_code == 200, odd
-    assert rows(runtime.database) == before
+    assert rows(runtime.database) == before | {"delivery": len(ANY_SHAPE)}
+    assert {state for state, _ in of_the_inbox(runtime)} == {"ignored"}
 
 
 def test_three_megabytes_are_taken_and_more_are_not(api: httpx.Client, owner: Caller) -> None:
@@ -353,8 +446,14 @@ def test_three_megabytes_are_taken_and_more_are_not(api: httpx.Client, owner: Ca
     assert_refusal(api.post(HOOK, content=in_pieces()), 413, "body_too_large")
 
 
+NASTY: list[Any] = [
+    *("\U0001f600", "\ud83d", "\ude00\ud83d", "a\x00b", "\u202eb", "\ufeff", "\\u0000", "9" * 4_500),
+    *(10**400, -(10**4_000), 2**63, 1e308, float("inf"), float("nan")),
+    *(json.loads("[" * depth + "]" * depth) for depth in (40, 400)),
+    json.loads('{"a":' * 200 + "1" + "}" * 200),
+]
 junk = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from(NASTY),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=12,
 )
@@ -386,20 +485,21 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
         node = inner
 
 
-@given(first=mutated(), cut=st.integers(0, 400))
+@given(first=mutated(), cut=st.integers(0, 400), escaped=st.booleans())
 @settings(
     max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_a_mutated_or_truncated_webhook_is_never_our_fault(
-    api: httpx.Client, owner: Caller, first: dict[str, Any], cut: int
+    api: httpx.Client, owner: Caller, first: dict[str, Any], cut: int, escaped: bool
 ) -> None:
+    """``escaped``: whether what is not ASCII comes as \\u escapes or as it is, halves of characters too."""
     wamid = f"wamid.{secrets.token_hex(8)}"
     last = change(phone=SECOND_PHONE_ID, messages=[inbound(wamid=wamid)])
     if isinstance(first.get("entry"), list):
         first["entry"].append({"changes": [last]})
-    body = json.dumps(first).encode()
+    body = json.dumps(first, ensure_ascii=escaped).encode(errors="surrogatepass")
     assert deliver(api, body).status_code == 200
     if isinstance(first.get("entry"), list):
         newest = owner.get("/messages", phoneNumberId=SECOND_PHONE_ID, q=wamid).json()["items"]

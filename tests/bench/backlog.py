@@ -11,14 +11,14 @@ import sqlite_utils
 
 import main as waypost
 from core.ids import new_id
-from core.phones.queries import TOKEN_FIELD
+from core.ports.vault import token_field
 from core.runtime import Runtime
-from core.team.commands import COMMAND, create_api_key, create_owner
+from core.team.keys import create_api_key
+from core.team.owners import COMMAND, create_owner
 from data.columns import to_micros
 from data.enums import PlanName, Role
 from data.people import Workspace
 
-WABA_ID = "100200300400500"
 DAY_MICROS = 86_400 * 1_000_000
 
 
@@ -46,14 +46,16 @@ def _add_account(
 ) -> None:
     now = to_micros(runtime.clock.now())
     database["waba"].insert(
-        {"id": WABA_ID, "workspace_id": workspace.id, "name": "Bench", "connected_at": now}
+        {"id": bodies.WABA_ID, "workspace_id": workspace.id, "name": "Bench", "connected_at": now}
     )
     database["access_token"].insert(
         {
             "id": new_id("tok", runtime.clock.now()),
             "workspace_id": workspace.id,
-            "waba_id": WABA_ID,
-            "sealed": runtime.vault.seal(bodies.TOKEN, workspace_id=workspace.id, field=TOKEN_FIELD),
+            "waba_id": bodies.WABA_ID,
+            "sealed": runtime.vault.seal(
+                bodies.TOKEN, workspace_id=workspace.id, field=token_field(bodies.WABA_ID)
+            ),
             "replaced_at": now,
         }
     )
@@ -61,7 +63,7 @@ def _add_account(
         {
             "id": new_id("tpl", runtime.clock.now()),
             "workspace_id": workspace.id,
-            "waba_id": WABA_ID,
+            "waba_id": bodies.WABA_ID,
             "name": bodies.TEMPLATE,
             "language": bodies.LANGUAGE,
             "category": "UTILITY",
@@ -75,7 +77,7 @@ def _add_account(
         {
             "id": bodies.phone_id(number),
             "workspace_id": workspace.id,
-            "waba_id": WABA_ID,
+            "waba_id": bodies.WABA_ID,
             "display_number": f"+49 30 5557 {1000 + number}",
             "verified_name": f"Bench {number}",
             "quality": "GREEN",

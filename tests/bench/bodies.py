@@ -1,11 +1,15 @@
-"""What every runner sends: the same template message to made-up numbers."""
+"""What every runner sends: the same template message to made-up numbers, and what Meta says of them."""
 
+import json
+import time
 from typing import Any
 
 TEMPLATE = "order_update"
+POISONED = "poisoned_update"
 LANGUAGE = "en_US"
 FIRST_PHONE = 106_540_352_242_900
 TOKEN = "bench-token"
+WABA_ID = "100200300400500"
 
 
 def phone_id(number: int) -> str:
@@ -43,3 +47,31 @@ def meta_body(number: int) -> dict[str, Any]:
         },
         "biz_opaque_callback_data": f"msg_{number:026d}",
     }
+
+
+def webhook(
+    numbers: list[int], *, status: str, phone: str, wamid: str = "wamid.{}", ours: str = "msg_{:026d}"
+) -> bytes:
+    """A webhook of Meta's with that status of each of those messages, as it is signed; ``wamid`` and ``ours``
+    are what Meta and we call them."""
+    at = str(int(time.time()))
+    statuses = [
+        {
+            "id": wamid.format(number),
+            "status": status,
+            "timestamp": at,
+            "recipient_id": recipient(number).removeprefix("+"),
+            "biz_opaque_callback_data": ours.format(number),
+            "conversation": {"id": f"{number:032x}", "origin": {"type": "utility"}},
+            "pricing": {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "utility"},
+        }
+        for number in numbers
+    ]
+    value = {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "4930555710", "phone_number_id": phone},
+        "statuses": statuses,
+    }
+    entry = {"id": WABA_ID, "changes": [{"field": "messages", "value": value}]}
+    whole = {"object": "whatsapp_business_account", "entry": [entry]}
+    return json.dumps(whole, separators=(",", ":")).encode()

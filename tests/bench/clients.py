@@ -31,7 +31,7 @@ async def main(address: str, key: str, *, messages: int, connections: int, phone
                 b"Authorization: Bearer %b\r\nContent-Length: %d\r\n\r\n%b" % (key.encode(), len(body), body)
             )
             head = await reader.readuntil(b"\r\n\r\n")
-            answer = await reader.readexactly(_length(head))
+            answer = await reader.readexactly(length_of(head))
             if not head.startswith(b"HTTP/1.1 200 "):
                 raise RuntimeError(f"{head.splitlines()[0]!r}: {answer!r}")
         writer.close()
@@ -41,7 +41,7 @@ async def main(address: str, key: str, *, messages: int, connections: int, phone
     return messages / (time.monotonic() - started)
 
 
-def _length(head: bytes) -> int:
+def length_of(head: bytes) -> int:
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             return int(line[15:])

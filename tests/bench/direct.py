@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drain import PHONES, settings_for
 from processes import first_line, memory_mb, printed, running
+from stores import Store, loaded
 
 CONNECTIONS = 24
 HEALTHY_WITHIN_S = 30.0
@@ -37,18 +38,20 @@ def bare_route(address: str) -> Iterator[str]:
         yield first_line(server)
 
 
-def direct(address: str, *, messages: int) -> Direct:
+def direct(address: str, *, messages: int, store: Store = Store.SQLITE) -> Direct:
     """A fresh web process over a fresh database, and clients that send through its API."""
     with tempfile.TemporaryDirectory(prefix="waypost-bench-") as name:
         folder = Path(name)
         port = free_port()
         settings = settings_for(address, WAYPOST_PORT=str(port))
-        key = printed("backlog.py", 0, PHONES, cwd=folder, settings=settings)
-        with running("composed.py", "web", cwd=folder, settings=settings) as web:
+        with (
+            loaded(folder, settings, store=store, messages=0, phones=PHONES) as found,
+            running("composed.py", "web", cwd=folder, settings=found.settings) as web,
+        ):
             own = f"http://127.0.0.1:{port}"
-            _wait_for(own)
-            clients(own, key, messages=CONNECTIONS)  # the first calls import, compile and connect
-            return Direct(clients(own, key, messages=messages), memory_mb(web.pid))
+            wait_for(own)
+            clients(own, found.key, messages=CONNECTIONS)  # the first calls import, compile and connect
+            return Direct(clients(own, found.key, messages=messages), memory_mb(web.pid))
 
 
 def clients(address: str, key: str, *, messages: int) -> float:
@@ -66,7 +69,7 @@ def start_s() -> float:
         printed("main.py", "migrate", cwd=folder, settings=settings)
         started = time.monotonic()
         with running("main.py", "serve", cwd=folder, settings=settings):
-            _wait_for(f"http://127.0.0.1:{port}", path="/api/v1/admin/health")
+            wait_for(f"http://127.0.0.1:{port}", path="/api/v1/admin/health")
             return time.monotonic() - started
 
 
@@ -76,7 +79,7 @@ def free_port() -> int:
         return port
 
 
-def _wait_for(address: str, *, path: str = "/api/v1/openapi.json") -> None:
+def wait_for(address: str, *, path: str = "/api/v1/openapi.json") -> None:
     give_up = time.monotonic() + HEALTHY_WITHIN_S
     while True:
         try:

@@ -67,6 +67,12 @@ def memory_mb(pid: int) -> float:
     raise LookupError(pid)
 
 
+def cpu_s(pid: int) -> float:
+    """The processor time that a process has taken, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _command(script: str, words: tuple[object, ...]) -> list[str]:
     path = ROOT / script if script == "main.py" else HERE / script
     return [sys.executable, str(path), *map(str, words)]

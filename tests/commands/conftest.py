@@ -1,8 +1,8 @@
 """The program as an operator meets it: a process of its own, in an empty directory."""
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.ports import free_port
+
 MAIN = Path(__file__).parents[2] / "main.py"
 PASSWORD = "canary-password-correct-horse"
 APP_SECRET = "canary-app-secret"
@@ -21,7 +23,7 @@ TOKEN = "canary-access-token"
 WABA_ID = "100200300400500"
 PHONE_ID = "106540352242922"
 # On a machine with nothing else to do it takes three, and the promise is ten; tests share theirs.
-HEALTHY_WITHIN_S = 40.0
+HEALTHY_WITHIN_S = 120.0
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -43,7 +45,7 @@ class Place:
             env=self.environment(**settings),
             input=given if isinstance(given, bytes) else given.encode(),
             capture_output=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         answer = subprocess.CompletedProcess(
@@ -101,11 +103,16 @@ class Place:
         return found
 
     def wait_until_healthy(self, *, within_s: float = HEALTHY_WITHIN_S) -> httpx.Response:
-        return wait_for(lambda: self.health(), within_s=within_s)
+        try:
+            return wait_for(lambda: self.health(), within_s=within_s)
+        except AssertionError:
+            ended = [child.args for child in self.started if child.poll() is not None]
+            told = self.log.read_text()[-4000:] if self.log.exists() else ""
+            raise AssertionError(f"not healthy within {within_s} s; ended: {ended}\n{told}") from None
 
     def health(self) -> httpx.Response | None:
         try:
-            answer = httpx.get(f"{self.url}/api/v1/admin/health", timeout=5, trust_env=False)
+            answer = httpx.get(f"{self.url}/api/v1/admin/health", timeout=20, trust_env=False)
         except httpx.TransportError:
             return None
         return answer if answer.status_code == 200 else None
@@ -117,6 +124,11 @@ class Place:
         )
         assert made.returncode == 0, made.stderr
         return self.key("--workspace", made.stdout.strip(), "--role", "owner")
+
+    def move_in(self, var: Path, key: str) -> None:
+        """What another place has made is here too; the key is an owner's."""
+        shutil.copytree(var, self.folder / "var")
+        self.secrets.append(key)
 
     def key(self, *words: str) -> str:
         made = self.run("api-key", "create", *words, "--name", "test")
@@ -150,12 +162,6 @@ def wait_for(ask: Callable[[], Any], *, within_s: float) -> Any:
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def place(tmp_path: Path, sandbox_url: str) -> Iterator[Place]:
     """An empty directory, settings that name the sandbox, and no process left behind."""
@@ -171,6 +177,43 @@ def place(tmp_path: Path, sandbox_url: str) -> Iterator[Place]:
     yield found
     found.close()
     found.assert_no_secret_was_told()
+
+
+@pytest.fixture(scope="session")
+def owned(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> tuple[Path, str]:
+    """The ``var`` of a directory with a workspace and its owner, as commands made it, to be copied; and the
+    owner's key."""
+    place = Place(tmp_path_factory.mktemp("owned"), {"WAYPOST_GRAPH_URL": sandbox_url})
+    key = place.owner()
+    place.assert_no_secret_was_told()
+    return place.folder / "var", key
+
+
+@pytest.fixture
+def northwind(place: Place, owned: tuple[Path, str]) -> Place:
+    """A directory with the workspace Northwind, whose owner is northwind@x.example."""
+    place.move_in(*owned)
+    return place
+
+
+@pytest.fixture(scope="session")
+def furnished(
+    tmp_path_factory: pytest.TempPathFactory, sandbox_url: str, owned: tuple[Path, str]
+) -> tuple[Path, str]:
+    """The ``var`` of a workspace that is connected to the sandbox, to be copied; and its key."""
+    place = Place(tmp_path_factory.mktemp("furnished"), {"WAYPOST_GRAPH_URL": sandbox_url})
+    place.move_in(*owned)
+    made = place.run("connect", "--workspace", "northwind", "--waba", WABA_ID, given=TOKEN)
+    assert made.returncode == 0, made.stderr
+    place.assert_no_secret_was_told()
+    return place.folder / "var", owned[1]
+
+
+@pytest.fixture
+def key(place: Place, furnished: tuple[Path, str]) -> dict[str, str]:
+    """The place has a workspace that can send; this is the header to do it with."""
+    place.move_in(*furnished)
+    return {"Authorization": f"Bearer {furnished[1]}"}
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import stat
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import create_engine, text
 
 from data.engine import Database
@@ -63,23 +64,21 @@ def test_api_key_prints_the_key_and_only_the_key(place: Place) -> None:
         assert done.stderr.count("\n") == 1
 
 
-def test_connect_reads_the_numbers_and_replaces_the_token(place: Place) -> None:
-    place.owner()
+def test_connect_reads_the_numbers_and_replaces_the_token(northwind: Place) -> None:
     words = ("connect", "--workspace", "northwind", "--waba", WABA_ID)
-    made = place.run(*words, given=f"{TOKEN}\n")
+    made = northwind.run(*words, given=f"{TOKEN}\n")
     assert (made.returncode, made.stderr) == (0, "")
     assert made.stdout.split() == [PHONE_ID, str(int(PHONE_ID) + 1)]
-    again = place.run(*words, given=f"{TOKEN}-2\n")
+    again = northwind.run(*words, given=f"{TOKEN}-2\n")
     assert again.stdout == made.stdout
-    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+    with sqlite3.connect(northwind.folder / "var/waypost.db") as database:
         ((sealed,),) = database.execute("SELECT sealed FROM access_token").fetchall()
         assert TOKEN.encode() not in sealed
     database.close()
-    assert TOKEN.encode() not in (place.folder / "var/waypost.db").read_bytes()
+    assert TOKEN.encode() not in (northwind.folder / "var/waypost.db").read_bytes()
 
 
-def test_connect_stores_nothing_when_meta_refuses(place: Place, sandbox_url: str) -> None:
-    place.owner()
+def test_connect_stores_nothing_when_meta_refuses(northwind: Place, sandbox_url: str) -> None:
     for words, given in (
         (("--workspace", "northwind", "--waba", "999"), TOKEN),
         (("--workspace", "northwind", "--waba", WABA_ID), "expired-token"),
@@ -87,10 +86,10 @@ def test_connect_stores_nothing_when_meta_refuses(place: Place, sandbox_url: str
         (("--workspace", "northwind", "--waba", "no-number"), TOKEN),
         (("--workspace", "nowhere", "--waba", WABA_ID), TOKEN),
     ):
-        done = place.run("connect", *words, given=given)
+        done = northwind.run("connect", *words, given=given)
         assert (done.returncode, done.stdout) == (1, ""), (words, given)
         assert done.stderr.count("\n") == 1
-    silent = place.run(
+    silent = northwind.run(
         "connect",
         "--workspace",
         "northwind",
@@ -100,7 +99,7 @@ def test_connect_stores_nothing_when_meta_refuses(place: Place, sandbox_url: str
         WAYPOST_GRAPH_URL="http://127.0.0.1:1",
     )
     assert (silent.returncode, silent.stderr.count("\n")) == (1, 1)
-    with sqlite3.connect(place.folder / "var/waypost.db") as database:
+    with sqlite3.connect(northwind.folder / "var/waypost.db") as database:
         for table in ("waba", "phone", "access_token", "template"):
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     database.close()
@@ -117,17 +116,15 @@ def test_doctor_says_what_is_wrong_and_exits_1(place: Place) -> None:
     lonely = place.run("doctor")
     assert lonely.returncode == 1
     lines = lonely.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["ok", "ok", "FAIL", "FAIL", "ok", "ok", "ok"]
-    assert {line.split()[1].strip(":") for line in lines} >= {
-        "settings",
-        "database",
-        "clock",
-        "worker",
-        "queue",
-        "meta",
+    said = {line.split(":")[0].split(maxsplit=1)[1].strip(): line.split()[0] for line in lines}
+    processes = {"web", "worker", "inbox", "clock"}
+    assert {part for part, word in said.items() if word == "FAIL"} == processes
+    assert said["backups"] == "off"
+    assert {part for part, word in said.items() if word == "ok"} >= {
+        *("settings", "database", "queue", "webhooks", "meta", "mail", "meta address", "tokens")
     }
     unreachable = place.run("doctor", WAYPOST_GRAPH_URL="http://127.0.0.1:1")
-    assert "FAIL  meta" in unreachable.stdout
+    assert "FAIL  meta address" in unreachable.stdout
 
 
 @pytest.mark.parametrize(
@@ -145,6 +142,16 @@ def test_a_wrong_setting_stops_the_start_with_one_line(place: Place, setting: st
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"{setting}: ")
+
+
+def test_k3_other_keys_than_those_it_was_sealed_with_stop_the_start(northwind: Place) -> None:
+    other = Fernet.generate_key().decode()
+    for command in ("serve", "web", "worker", "clock"):
+        done = northwind.run(command, WAYPOST_SECRET_KEYS=other)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("WAYPOST_SECRET_KEYS: these keys do not open what is stored")
+        assert done.stderr.count("\n") == 1
+        assert other not in done.stderr
 
 
 def test_settings_come_from_a_file_too(place: Place) -> None:

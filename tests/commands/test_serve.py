@@ -1,18 +1,17 @@
 """Processes that go on: started, stopped, killed, started again."""
 
 import os
+import re
 import resource
-import shutil
 import signal
 import sqlite3
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.commands.conftest import PHONE_ID, TOKEN, WABA_ID, Place, wait_for
+from tests.commands.conftest import HEALTHY_WITHIN_S, PHONE_ID, TOKEN, WABA_ID, Place, wait_for
 
 pytestmark = pytest.mark.crash
 
@@ -20,26 +19,6 @@ pytestmark = pytest.mark.crash
 def template(**more: Any) -> dict[str, Any]:
     wanted = {"name": "hello_world", "language": "en_US"}
     return {"to": "+4915112345678", "template": wanted, "phoneNumberId": PHONE_ID, **more}
-
-
-@pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory, sandbox_url: str) -> tuple[Path, str]:
-    """The ``var`` of a workspace that is connected to the sandbox, to be copied; and its key."""
-    place = Place(tmp_path_factory.mktemp("furnished"), {"WAYPOST_GRAPH_URL": sandbox_url})
-    key = place.owner()
-    made = place.run("connect", "--workspace", "northwind", "--waba", WABA_ID, given=TOKEN)
-    assert made.returncode == 0, made.stderr
-    place.assert_no_secret_was_told()
-    return place.folder / "var", key
-
-
-@pytest.fixture
-def key(place: Place, furnished: tuple[Path, str]) -> dict[str, str]:
-    """The place has a workspace that can send; this is the header to do it with."""
-    var, key = furnished
-    shutil.copytree(var, place.folder / "var")
-    place.secrets.append(key)
-    return {"Authorization": f"Bearer {key}"}
 
 
 def send(place: Place, key: dict[str, str], **more: Any) -> httpx.Response:
@@ -110,16 +89,23 @@ def test_sigterm_stops_it_too_and_a_killed_child_is_started_again(place: Place, 
 
 
 def test_a_killed_supervisor_leaves_no_orphan(place: Place) -> None:
+    """Nobody is here yet, so it says where to begin, once."""
     serve = place.start("serve")
     place.wait_until_healthy()
+    link = wait_for(lambda: re.search(rf"{place.url}/begin/[\w-]{{43}}", place.log.read_text()), within_s=20)
+    assert httpx.get(link[0], timeout=20, trust_env=False).status_code == 200
+    assert place.log.read_text().count("/begin/") == 1
     serve.kill()
     serve.wait(10)
     assert_all_gone(place, within_s=8)
 
 
-def test_web_worker_and_clock_start_together_on_one_empty_directory(place: Place) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_web_worker_and_clock_start_together_on_one_empty_directory_and_end_well(
+    place: Place, told: signal.Signals
+) -> None:
     children = [place.start(word) for word in ("web", "worker", "clock")]
-    body = place.wait_until_healthy(within_s=20).json()
+    body = place.wait_until_healthy().json()
     assert body["tokenRefreshCron"] == body["messageRetryQueue"] == "running"
     header = {"Authorization": f"Bearer {place.owner()}"}
     made = place.run("connect", "--workspace", "northwind", "--waba", WABA_ID, given=TOKEN)
@@ -127,7 +113,7 @@ def test_web_worker_and_clock_start_together_on_one_empty_directory(place: Place
     queued = send(place, header, mode="queued").json()
     wait_for(lambda: status(place, header, queued["id"]) == "sent" or None, within_s=10)
     for child in children:
-        child.send_signal(signal.SIGINT)
+        child.send_signal(told)
     assert [child.wait(20) for child in children] == [0, 0, 0]
     assert "Traceback" not in place.log.read_text()
 
@@ -142,7 +128,7 @@ def test_a_full_disk_is_503_and_loses_nothing_that_was_answered(
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 65_536, largest + 65_536))
 
     web = place.start("web", prepare=bound)
-    wait_for(lambda: answers(place), within_s=15)
+    wait_for(lambda: answers(place), within_s=HEALTHY_WITHIN_S)
     taken: dict[str, str] = {}
     refused = 0
     for number in range(600):
@@ -165,7 +151,7 @@ def test_a_full_disk_is_503_and_loses_nothing_that_was_answered(
     accepted = httpx.get(f"{sandbox_url}/sandbox/counts", trust_env=False).json()["byCallback"]
     assert set(accepted) <= set(kept)
     place.start("web")
-    wait_for(lambda: answers(place), within_s=15)
+    wait_for(lambda: answers(place), within_s=HEALTHY_WITHIN_S)
     assert send(place, key).status_code == 200
 
 
@@ -179,7 +165,7 @@ def answers(place: Place) -> bool | None:
 
 def test_the_demo_starts_in_an_empty_directory(place: Place) -> None:
     serve = place.start("serve", "--demo")
-    wait_for(lambda: "Sign in as" in place.log.read_text() or None, within_s=25)
+    wait_for(lambda: "Sign in as" in place.log.read_text() or None, within_s=HEALTHY_WITHIN_S)
     assert place.health() is not None
     told = place.log.read_text()
     assert place.url in told

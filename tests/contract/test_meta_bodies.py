@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.inbox.commands import take_in
 from core.messaging.requests import SendRequest, check_payload, meta_body, template_payload, text_payload
 from core.messaging.send import send
 from core.runtime import Runtime
-from core.unit import Identity
 from tests.conftest import NOW, PHONE_ID, Place
 from tests.contract.repaired import Contract
+from tests.webhooks import hear
 
 # Examples that no mending of the file makes valid, each for a reason of its own.
 NOT_VALID = {
@@ -158,8 +157,7 @@ def _let_a_customer_write(runtime: Runtime) -> None:
     at = str(int(NOW.timestamp()))
     message = {"id": "wamid.in", "from": "4915112345678", "timestamp": at, "text": {"body": "Hi"}}
     value = {"metadata": {"phone_number_id": PHONE_ID}, "messages": [message]}
-    with runtime.unit(Identity(process="test"), write=True) as unit:
-        take_in(unit, {"entry": [{"changes": [{"field": "messages", "value": value}]}]})
+    hear(runtime, {"entry": [{"changes": [{"field": "messages", "value": value}]}]})
 
 
 async def _send(runtime: Runtime, place: Place) -> None:

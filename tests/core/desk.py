@@ -9,21 +9,20 @@ from typing import Any
 import httpx
 from sqlmodel import col, func, select
 
-from core.inbox.commands import take_in
 from core.messaging import intake, settling
 from core.messaging.claiming import Claim, Taken, claim, mark_sending
 from core.messaging.requests import SendRequest, template_payload, text_payload
 from core.messaging.settling import Result, Settled
 from core.ports.clock import FrozenClock
-from core.ports.graph import Reply, ReplyKind
+from core.ports.graph_replies import Reply, ReplyKind
 from core.runtime import Runtime
 from core.unit import Identity
 from data.messages import Attempt, Contact, DeadLetter, IdempotencyKey, Message, MessageStatus
 from data.sending import Hold
 from tests.conftest import PHONE_ID, Place
+from tests.webhooks import hear
 
 WORKER = Identity(process="worker")
-META = Identity(process="webhook")
 TIMEOUT = Reply(ReplyKind.UNKNOWN, word="network_timeout", detail="Meta did not answer in time.")
 PASSING = Reply(ReplyKind.REFUSED, meta_code=131016, http_status=500, detail="Service unavailable")
 HOPELESS = Reply(ReplyKind.REFUSED, meta_code=131026, http_status=400, detail="Message undeliverable")
@@ -75,15 +74,20 @@ class Desk:
                 ids.append(intake.store(unit, replace(one, queued=True)).answer.message_id)
         return ids
 
-    def claim(
-        self, *, per_lane: int = 1000, in_all: int = 1000, in_flight: dict[str, int] | None = None
-    ) -> list[Claim]:
-        return self.take(per_lane=per_lane, in_all=in_all, in_flight=in_flight).claims
+    def claim(self, **bounds: Any) -> list[Claim]:
+        return self.take(**bounds).claims
 
     def take(
-        self, *, per_lane: int = 1000, in_all: int = 1000, in_flight: dict[str, int] | None = None
+        self,
+        *,
+        per_lane: int = 1000,
+        in_all: int = 1000,
+        in_flight: dict[str, int] | None = None,
+        paced: bool = False,
     ) -> Taken:
+        """``paced``: within the throughput."""
         with self.runtime.unit(WORKER, write=True) as unit:
+            unit.throughput_lifted = not paced
             return claim(
                 unit, holder=self.holder, in_flight=in_flight or {}, per_lane=per_lane, in_all=in_all
             )
@@ -125,8 +129,7 @@ class Desk:
 
     def hear(self, envelope: Any) -> int:
         """Takes in one webhook."""
-        with self.runtime.unit(META, write=True) as unit:
-            return take_in(unit, envelope)
+        return hear(self.runtime, envelope)
 
     def _a_moment_later(self, now: datetime) -> datetime:
         clock = self.runtime.clock

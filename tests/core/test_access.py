@@ -105,3 +105,19 @@ def test_the_categories_are_those_of_the_matrix_in_its_order() -> None:
         *("Settings and tokens", "Audit"),
     ) == access.CATEGORIES
     assert all(permission.title for permission in PERMISSIONS.values())
+
+
+def test_a_denial_says_who_can_and_names_the_permission() -> None:
+    assert access.denial("team.invite", role=Role.AGENT) == (
+        "Only owners and managers can invite people (team.invite); your role is agent. "
+        "An owner of the workspace can give you another."
+    )
+    assert access.denial(access.PLATFORM_ADMIN, role=Role.OWNER) == (
+        "Only people of the platform can administer the platform (platform.admin)."
+    )
+
+
+def test_every_permission_is_described_in_a_sentence() -> None:
+    for permission in PERMISSIONS.values():
+        assert permission.description.endswith(".")
+        assert permission.title[0].isupper()

@@ -3,14 +3,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import select
 
 from core import audit
 from core.audit import Verdict
 from core.runtime import Runtime
-from core.team.commands import COMMAND
+from core.team.owners import COMMAND
 from data.engine import Database
 from data.operations import AuditEntry, AuditHead
 from tests.conftest import Place
@@ -126,6 +126,41 @@ def test_p9_triggers_refuse_every_change(
     with pytest.raises(DBAPIError, match="never changed"):
         change()
     assert verdict(runtime).whole
+
+
+def test_p9_a_chain_that_grows_while_it_is_read_is_whole(
+    runtime: Runtime, place: Place, database: Database
+) -> None:
+    """On PostgreSQL each statement of a reader sees what was committed before it, not before the first."""
+    record(runtime, 3)
+    found = verdict(runtime)
+    grown: list[str] = []
+
+    def grow(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "audit_" in statement:
+            grown.append(statement)
+            record(runtime)
+
+    event.listen(database.read, "after_cursor_execute", grow)
+    try:
+        while_growing = verdict(runtime)
+    finally:
+        event.remove(database.read, "after_cursor_execute", grow)
+    assert len(grown) > 1
+    assert while_growing.whole
+    assert while_growing.entries >= found.entries
+    assert verdict(runtime) == Verdict(whole=True, entries=found.entries + len(grown), first_broken=None)
+
+
+def test_p9_an_entry_behind_the_head_shows(runtime: Runtime, place: Place, database: Database) -> None:
+    record(runtime, 2)
+    entries = verdict(runtime).entries
+    tamper(
+        database,
+        "INSERT INTO audit_entry (number, at, actor, action, target, hash) "
+        f"SELECT {entries + 1}, at, actor, action, target, hash FROM audit_entry WHERE number = {entries}",
+    )
+    assert verdict(runtime) == Verdict(whole=False, entries=entries, first_broken=entries + 1)
 
 
 def test_p9_an_entry_is_in_the_transaction_of_what_it_tells(runtime: Runtime, place: Place) -> None:

@@ -19,6 +19,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_defaults_are_those_of_the_manual() -> None:
     settings = load_settings()
     assert settings.waypost_retry_delays == (60, 300, 900, 3600)
+    assert settings.waypost_token_refresh_delays == (60, 300, 900)
+    assert settings.token_refresh_interval_hours == 6
     assert (settings.waypost_host, settings.waypost_port) == ("127.0.0.1", 8080)
     assert (settings.waypost_retry_workers, settings.waypost_sends_in_flight) == (5, 100)
     assert (settings.waypost_graph_timeout, settings.waypost_message_max_age) == (10, 86_400)
@@ -52,6 +54,9 @@ def test_an_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monkey
         ("WAYPOST_PORT", "0"),
         ("WAYPOST_PORT", "eighty"),
         ("WAYPOST_PORT", "70000"),
+        ("TOKEN_REFRESH_INTERVAL_HOURS", "5"),
+        ("TOKEN_REFRESH_INTERVAL_HOURS", "0"),
+        ("WAYPOST_TOKEN_REFRESH_DELAYS", "60,never"),
         ("WAYPOST_DATABASE_URL", "mysql://hunter2@host/x"),
         ("WAYPOST_DATABASE_URL", "not a url"),
         ("WAYPOST_DATABASE_URL", "sqlite://"),
@@ -75,6 +80,13 @@ def test_an_env_file_is_read_and_the_environment_wins(monkeypatch: pytest.Monkey
         ("WAYPOST_MAX_BODY_BYTES", "1"),
         ("WAYPOST_UNKNOWN_OUTCOME", "guess"),
         ("WAYPOST_LOG_FORMAT", "xml"),
+        ("WAYPOST_SMTP_URL", "mail.example.com"),
+        ("WAYPOST_SMTP_URL", "http://user:hunter2@mail.example.com"),
+        ("WAYPOST_SMTP_URL", "smtp://user:hunter2@"),
+        ("WAYPOST_SMTP_URL", "smtp://user:hunter2@host:notaport"),
+        ("WAYPOST_MAIL_FROM", "nobody"),
+        ("WAYPOST_MAIL_FROM", "a@example.com, b@example.com"),
+        ("WAYPOST_MAIL_FROM", "Waypost <>"),
         ("START_MESSAGE_RETRY_WORKER", "perhaps"),
     ],
 )
@@ -98,6 +110,20 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in str(settings.model_dump())
+
+
+def test_a_mail_server_needs_a_sender_and_no_server_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    assert (settings.smtp_url, settings.mail_from) == (None, "Waypost <waypost@localhost>")
+    monkeypatch.setenv("WAYPOST_SMTP_URL", "smtp://user:hunter2@mail.example.com:587")
+    with pytest.raises(SettingsError, match=r"^WAYPOST_MAIL_FROM: ") as refusal:
+        load_settings()
+    assert "hunter2" not in str(refusal.value)
+    monkeypatch.setenv("WAYPOST_MAIL_FROM", '"Nordlicht & Söhne" <ops@example.com>')
+    settings = load_settings()
+    assert settings.smtp_url == "smtp://user:hunter2@mail.example.com:587"
+    assert settings.mail_from == '"Nordlicht & Söhne" <ops@example.com>'
+    assert "hunter2" not in repr(settings)
 
 
 def test_settings_cannot_be_changed_after_the_start() -> None:

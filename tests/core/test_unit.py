@@ -7,9 +7,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import col, select
 
 from core.errors import Forbidden, NotFound, NotSignedIn, Unavailable
+from core.ports.bell import Due
 from core.ports.sandbox import SandboxControl
 from core.runtime import Runtime
-from core.team.commands import COMMAND, create_api_key, hash_key
+from core.team.keys import create_api_key
+from core.team.names import hash_key
+from core.team.owners import COMMAND
 from core.unit import ANONYMOUS, Identity
 from data.enums import MemberStatus, Role
 from data.messages import Contact
@@ -23,8 +26,11 @@ from tests.conftest import PHONE_ID, Place
 class CountingBell:
     rung: int = 0
 
-    def ring(self) -> None:
-        self.rung += 1
+    def ring(self, due: Due = Due.SENDS) -> None:
+        self.rung += due is Due.SENDS
+
+    def waiting(self) -> int:
+        return self.rung
 
 
 def contact(place: Place, name: str) -> Contact:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import main as waypost
+from core.dead_letters import bulk, releasing
 from core.messaging import dispatch, send, settling
 from core.messaging.requests import SendRequest, template_payload
 from core.ports.bell import SilentBell
@@ -54,7 +55,8 @@ def then_die_async(work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitab
 
 
 def drain(runtime: Runtime) -> None:
-    asyncio.run(dispatch.Dispatcher(runtime).run())
+    """The throughput would let go of some now and of some a moment later."""
+    asyncio.run(dispatch.Dispatcher(replace(runtime, throughput_lifted=True)).run())
 
 
 def direct(runtime: Runtime) -> None:
@@ -75,7 +77,7 @@ def main(point: str, runtime: Runtime) -> None:
     match point:
         case "after the claim is on disk":
             drained._settle_and_claim = then_die(  # type: ignore[method-assign]
-                drained._settle_and_claim, when=lambda taken: bool(taken.claims)
+                drained._settle_and_claim, when=lambda cycle: bool(cycle.taken.claims)
             )
             drain(runtime)
         case "after the mark is on disk":
@@ -96,6 +98,12 @@ def main(point: str, runtime: Runtime) -> None:
         case "after a direct answer":
             Graph.send = then_die_async(Graph.send)  # type: ignore[method-assign]
             direct(runtime)
+        case "while redriving":
+            releasing.act_on_all = then_die(releasing.act_on_all)
+            bulk.run_due(runtime)
+        case "after a step of a redrive":
+            bulk.run_due(runtime)
+            die()
         case _:
             raise LookupError(point)
 

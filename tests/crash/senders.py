@@ -8,11 +8,32 @@ from collections import defaultdict
 
 import httpx
 
-from tests.crash.console import Console
+from tests.crash.console import WABA_ID, Console
 
 CLIENTS = 6
-AGAIN = {409, 429, 503}  # under way, over the limit, shutting down: ask again
+# Under way, over the limit, shutting down; and what a proxy says for one that was killed: ask again.
+AGAIN = {409, 429, 502, 503, 504}
 AGAIN_AFTER_S = 0.05
+
+
+EMAIL, PASSWORD = "ada@example.com", "correct horse battery"
+PASSING = {"kind": "error", "code": 131016, "share": 0.15, "times": 1, "per": "message"}
+RESET = {"kind": "reset", "share": 0.02, "times": 1, "per": "message"}
+
+
+def begin(console: Console, *, seed: int) -> "Senders":
+    """Clients with a key, of a workspace whose sends meet faults: some fail once, of a few the answer is
+    lost."""
+    slug = console.command(
+        "create-owner",
+        *("--workspace", "Northwind", "--email", EMAIL, "--plan", "enterprise"),
+        stdin=f"{PASSWORD}\n",
+    )
+    key = console.command("api-key", "create", "--workspace", slug, "--role", "agent", "--name", "crash")
+    phones = console.command("connect", "--workspace", slug, "--waba", WABA_ID, stdin="crash-token\n")
+    for fault in (PASSING, RESET):
+        console.sandbox("POST", "/faults", fault)
+    return Senders(console, key=key, phones=phones.splitlines(), seed=seed)
 
 
 class Senders:

@@ -5,14 +5,14 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.dead_letters import commands
-from core.dead_letters.queries import letter_detail
+from core.dead_letters import bulk, commands
+from core.dead_letters.detail import letter_detail
 from core.messaging import intake, settling
 from core.messaging.claiming import claim, mark_sending
 from core.messaging.requests import SendRequest, template_payload
 from core.messaging.settling import Result
 from core.phones.queries import choices
-from core.ports.graph import Reply, ReplyKind
+from core.ports.graph_replies import Reply, ReplyKind
 from core.unit import Identity
 from data.enums import LetterState, Role
 from data.messages import DeadLetter, Message, ServiceWindow
@@ -26,6 +26,10 @@ MISMATCH = Reply(
     ReplyKind.REFUSED, meta_code=132000, http_status=400, detail="body: expected 2 params, got 1"
 )
 MARA = "+4915112300001"
+CLICK_AND_AT_ONCE_PRESS_R = """(button) => {
+    button.click();
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key: "r", bubbles: true }));
+}"""
 
 
 def die(
@@ -98,6 +102,10 @@ def test_a_letter_is_found_by_its_cause_and_the_address_remembers(
     page.goto("/dead-letters")
     ready(page)
     expect(page.get_by_role("table", name="Dead letters").get_by_role("row")).to_have_count(3)
+    causes, letters = (page.get_by_role("region", name=name).bounding_box() for name in ("Errors", "Letters"))
+    assert causes is not None
+    assert letters is not None
+    assert causes["x"] + causes["width"] < letters["x"]
     page.get_by_role("region", name="Errors").get_by_role("button", name="Number of variables").click()
     expect(page.get_by_role("table", name="Dead letters").get_by_role("row")).to_have_count(2)
     expect(page.get_by_role("button", name="+49 1511 2300002")).to_be_visible()
@@ -109,11 +117,45 @@ def test_a_letter_is_found_by_its_cause_and_the_address_remembers(
     expect(page.get_by_role("table", name="Dead letters").get_by_role("row")).to_have_count(3)
 
 
+def test_back_undoes_a_filter_and_closes_the_drawer_and_forward_brings_both_again(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    die(console, place)
+    letter_id = die(console, place, to="+4915112300002", reply=MISMATCH)
+    page = signed_in
+    page.goto("/dead-letters")
+    ready(page)
+    rows = page.get_by_role("table", name="Dead letters").get_by_role("row")
+    page.get_by_role("region", name="Errors").get_by_role("button", name="Number of variables").click()
+    expect(rows).to_have_count(2)
+    expect(page).to_have_url(re.compile("group="))
+    narrowed = page.url
+    page.get_by_role("button", name="+49 1511 2300002").click()
+    expect(drawer(page)).to_be_visible()
+    expect(page).to_have_url(f"{narrowed}&id={letter_id}")
+    page.go_back()
+    expect(page).to_have_url(narrowed)
+    expect(drawer(page)).to_be_hidden()
+    expect(rows).to_have_count(2)
+    ready(page)
+    page.go_back()
+    expect(page).to_have_url(re.compile("/dead-letters$"))
+    expect(rows).to_have_count(3)
+    page.go_forward()
+    expect(page).to_have_url(narrowed)
+    expect(rows).to_have_count(2)
+
+
 def test_filters_that_match_nothing_say_so(signed_in: Page, console: Console, place: Place) -> None:
     die(console, place)
-    signed_in.goto("/dead-letters?q=nothing-like-this")
+    signed_in.goto("/dead-letters?q=nothing-like-this&template=winter_sale")
     ready(signed_in)
     expect(signed_in.get_by_text("No dead letters match")).to_be_visible()
+    signed_in.get_by_role("button", name="“nothing-like-this”, remove filter").click()
+    expect(signed_in.get_by_role("button", name="nothing-like-this")).to_have_count(0)
+    expect(signed_in.get_by_text("No dead letters match")).to_be_visible()
+    signed_in.get_by_role("button", name="Template winter_sale, remove filter").click()
+    expect(signed_in.get_by_role("table", name="Dead letters").get_by_role("row")).to_have_count(2)
 
 
 def test_the_drawer_says_what_happened_what_it_means_and_what_to_do(
@@ -190,9 +232,10 @@ def test_a_letter_that_fails_again_is_redriven_only_on_insisting(
     open_at(signed_in, letter_id)
     signed_in.keyboard.press("r")
     asked = signed_in.get_by_role("dialog", name="Redrive it as it is?")
-    asked.get_by_role("button", name="Cancel").click()
+    first = asked.element_handle()
+    asked.get_by_role("button", name="Cancel").evaluate(CLICK_AND_AT_ONCE_PRESS_R)
+    first.wait_for_element_state("hidden")
     assert state_of(console, place, letter_id) is LetterState.OPEN
-    signed_in.keyboard.press("r")
     asked.get_by_role("button", name="Redrive anyway").click()
     expect(drawer(signed_in).get_by_text("Redriven", exact=True)).to_be_visible()
     assert state_of(console, place, letter_id) is LetterState.REDRIVEN
@@ -310,6 +353,7 @@ def test_support_sees_no_number_and_no_text_and_may_redrive_one(
     expect(shown.get_by_role("button", name="Redrive", exact=True)).to_be_visible()
     expect(shown.get_by_role("button", name="Discard")).to_have_count(0)
     expect(shown.get_by_role("button", name="Edit and redrive")).to_have_count(0)
+    expect(page.get_by_role("checkbox")).to_have_count(0)
     assert "15112300001" not in page.content()
     assert "NW-20418" not in page.content()
 
@@ -321,7 +365,7 @@ def test_support_searching_a_number_is_told_why_not(open_as: OpenAs, console: Co
     ready(page)
     page.get_by_label("Search dead letters").fill("+4915112300001")
     expect(page.get_by_text("Not searched by number")).to_be_visible()
-    expect(page.get_by_text("does not include contacts.reveal")).to_be_visible()
+    expect(page.get_by_text("(contacts.reveal)")).to_be_visible()
 
 
 def test_an_agent_is_told_who_may(open_as: OpenAs) -> None:
@@ -369,10 +413,13 @@ def test_new_letters_announce_themselves_and_move_nothing(
 def test_on_a_phone_the_page_and_the_drawer_are_whole(
     open_as: OpenAs, console: Console, place: Place, dark: bool
 ) -> None:
+    for code in ("meta_131016", "meta_132000", "meta_130472"):
+        die(console, place, code=code)
     letter_id = die(console, place)
     page = open_as(size=PHONE, dark=dark)
     page.goto("/dead-letters")
     ready(page)
+    expect(page.get_by_role("region", name="Errors").get_by_role("button")).to_have_count(5)
     assert axe_finds(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     open_at(page, letter_id)
@@ -380,3 +427,92 @@ def test_on_a_phone_the_page_and_the_drawer_are_whole(
     box = drawer(page).bounding_box()
     assert box is not None
     assert box["width"] == PHONE[0]
+
+
+def test_q10_all_that_match_are_redriven_after_a_dry_run_and_the_progress_is_seen(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    sure = [die(console, place, to=f"+491511230000{n}", code="meta_130429") for n in (1, 2)]
+    other = die(console, place, to="+4915112300003")
+    page = signed_in
+    page.goto("/dead-letters?code=meta_130429")
+    ready(page)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    bar = page.get_by_role("region", name="Selection")
+    expect(bar.get_by_text("1 dead letter selected")).to_be_visible()
+    bar.get_by_role("button", name="Select all 2 that match").click()
+    expect(bar.get_by_text("All 2 dead letters that match selected")).to_be_visible()
+    assert axe_finds(page) == []
+    page.keyboard.press("r")
+    asked = page.get_by_role("dialog", name="Redrive these dead letters?")
+    expect(asked.get_by_text("2 messages")).to_be_visible()
+    assert axe_finds(page) == []
+    asked.get_by_role("button", name="Redrive 2").click()
+    works = page.get_by_role("region", name="Bulk work")
+    expect(works.get_by_text("Running")).to_be_visible()
+    expect(bar).to_be_hidden()
+    works.get_by_role("button", name="Pause").click()
+    expect(works.get_by_text("Paused")).to_be_visible()
+    bulk.run_due(console.runtime)
+    assert [state_of(console, place, each) for each in sure] == [LetterState.OPEN] * 2
+    works.get_by_role("button", name="Resume").click()
+    expect(works.get_by_text("Running")).to_be_visible()
+    bulk.run_due(console.runtime)
+    expect(works.get_by_text("2 of 2")).to_be_visible()
+    assert axe_finds(page) == []
+    assert [state_of(console, place, each) for each in sure] == [LetterState.REDRIVEN] * 2
+    assert state_of(console, place, other) is LetterState.OPEN
+
+
+def test_q10_letters_discarded_together_come_back_together(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    letters = [die(console, place, to=f"+491511230000{n}") for n in (1, 2)]
+    page = signed_in
+    page.goto("/dead-letters")
+    ready(page)
+    for _ in letters:
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+    expect(page.get_by_text("2 dead letters selected")).to_be_visible()
+    page.keyboard.press("d")
+    asked = page.get_by_role("dialog", name="Discard 2 dead letters?")
+    asked.get_by_label("Reason").fill("Old numbers")
+    asked.get_by_role("button", name="Discard").click()
+    works = page.get_by_role("region", name="Bulk work")
+    expect(works.get_by_text("Running")).to_be_visible()
+    bulk.run_due(console.runtime)
+    works.get_by_role("button", name="Undo").click()
+    expect(works.get_by_text("Restore 2 dead letters")).to_be_visible()
+    bulk.run_due(console.runtime)
+    expect(page.get_by_role("button", name="+49 1511 2300002")).to_be_visible()
+    assert [state_of(console, place, each) for each in letters] == [LetterState.OPEN] * 2
+
+
+def test_letters_are_assigned_and_found_by_class_and_by_who_looks_after_them(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    die(console, place, to="+4915112300002")
+    die(console, place, to="+4915112300001")
+    page = signed_in
+    rows = page.get_by_role("table", name="Dead letters").get_by_role("row")
+    page.goto("/dead-letters")
+    ready(page)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.get_by_role("region", name="Selection").get_by_role("button", name="Assign").click()
+    asked = page.get_by_role("dialog", name="Who looks after 1 dead letter?")
+    asked.get_by_role("button", name="Assign").click()
+    expect(page.get_by_role("region", name="Bulk work").get_by_text("Running")).to_be_visible()
+    bulk.run_due(console.runtime)
+    page.goto("/dead-letters?assignee=me&class=permanent")
+    ready(page)
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("+49 1511 2300001")
+    page.get_by_role("button", name="With me, remove filter").click()
+    expect(rows).to_have_count(3)
+    page.goto("/dead-letters?assignee=none")
+    ready(page)
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("+49 1511 2300002")

@@ -4,20 +4,20 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
-from core.inbox.commands import take_in
 from core.messaging import intake, settling
 from core.messaging.claiming import claim, mark_sending
 from core.messaging.queries import message_detail
 from core.messaging.requests import SendRequest, template_payload
 from core.messaging.settling import Result
 from core.phones.queries import choices
-from core.ports.graph import Reply
+from core.ports.graph_replies import Reply
 from core.unit import Identity
 from data.enums import Role
+from tests import webhooks
 from tests.conftest import Place, with_settings
 from tests.console import Console
 from tests.core.desk import HOPELESS, PASSING, TIMEOUT, accepted
-from tests.pages.conftest import PHONE, OpenAs, axe_finds, ready
+from tests.pages.conftest import PHONE, OpenAs, axe_finds, choose, copied, ready
 
 WORKER = Identity(process="worker")
 MARA = "+4915112300101"
@@ -71,8 +71,7 @@ def hear(console: Console, place: Place, text: str) -> None:
         "object": "whatsapp_business_account",
         "entry": [{"id": "1", "changes": [{"field": "messages", "value": value}]}],
     }
-    with console.runtime.unit(Identity(process="webhook"), write=True) as unit:
-        take_in(unit, envelope)
+    webhooks.hear(console.runtime, envelope)
 
 
 def rows(page: Page) -> Locator:
@@ -123,8 +122,7 @@ def test_filters_stand_in_the_address_and_each_has_a_way_out(
     page = go(signed_in, "/messages")
     page.get_by_role("button", name="Sent", exact=True).click()
     expect(rows(page)).to_have_count(2)
-    page.get_by_role("combobox", name="Status").click()
-    page.get_by_role("option", name="Dead").click()
+    choose(page, "Status", "Dead")
     expect(rows(page)).to_have_count(1)
     expect(page).to_have_url(re.compile(r"direction=outbound&status=dead$"))
     go(page, page.url)
@@ -195,7 +193,7 @@ def test_the_drawer_has_an_address_keys_and_gives_the_focus_back(
     page.keyboard.press("Enter")
     expect(drawer(page).get_by_role("heading", name="+49 1511 2300101")).to_be_visible()
     expect(page).to_have_url(re.compile(f"open={newer}$"))
-    expect(drawer(page).get_by_text("it waits for a person among the dead letters")).to_be_visible()
+    expect(drawer(page).get_by_text("Waits for a person, among the dead letters.")).to_be_visible()
     expect(drawer(page).get_by_text("Cannot be delivered to this number (131026)")).to_be_visible()
     expect(drawer(page).get_by_role("button", name="Dead letter")).to_be_visible()
     assert axe_finds(page) == []
@@ -231,10 +229,9 @@ def test_the_page_of_a_message_tells_its_story_newest_first(
     expect(story).to_have_count(2)
     expect(story.nth(0)).to_contain_text(re.compile(r"Attempt 1: Meta took it.*HTTP 200.*wamid\.story"))
     expect(story.nth(1)).to_contain_text("Created by Test")
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_text("Copied")).to_be_visible()
-    assert '"name": "order_update"' in page.evaluate("navigator.clipboard.readText()")
+    assert '"name": "order_update"' in copied(page.get_by_role("button", name="Copy"))
     assert axe_finds(page) == []
+    expect(page.get_by_role("button", name="Copy payload")).to_be_visible()
 
 
 def test_another_workspaces_message_is_not_there(signed_in: Page, console: Console) -> None:
@@ -267,7 +264,7 @@ def test_a_viewer_reads_masked_and_may_not_search_by_number(
     expect(rows(page).first).to_contain_text(re.compile(r"\+49•••••0101.*Text hidden"))
     expect(page.get_by_role("button", name="Send a message")).to_have_count(0)
     page.get_by_label("Search messages").fill("+4915112300101")
-    expect(page.get_by_text("Your role does not include contacts.reveal")).to_be_visible()
+    expect(page.get_by_text("can see full numbers and text (contacts.reveal)")).to_be_visible()
     go(page, f"/messages/{message_id}")
     expect(page.get_by_text("Hidden: your role does not include contacts.reveal.")).to_be_visible()
     expect(page.get_by_role("button", name="It was sent")).to_have_count(0)

@@ -5,11 +5,13 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.alerts.commands import raise_alert, resolve_alert
 from core.messaging import intake
 from core.messaging.requests import SendRequest, template_payload
 from core.phones.queries import choices
-from data.enums import Role
-from tests.conftest import PASSWORD, Place
+from core.team.owners import COMMAND
+from data.enums import Role, Severity
+from tests.conftest import PASSWORD, PHONE_ID, Place
 from tests.console import Console
 from tests.pages.conftest import PHONE, WIDE, OpenAs, axe_finds, ready
 
@@ -27,6 +29,20 @@ def test_the_overview_says_that_all_is_well(signed_in: Page) -> None:
     expect(signed_in.get_by_role("heading", level=1)).to_have_text("Overview")
     expect(signed_in.get_by_text("All is well.")).to_be_visible()
     expect(signed_in.get_by_text("No messages yet")).to_be_visible()
+
+
+def test_the_overview_says_that_an_alert_is_open_as_soon_as_it_is(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    signed_in.goto("/")
+    ready(signed_in)
+    about = {"kind": "lane_held", "subject": PHONE_ID, "title": "A number sends nothing", "detail": "Held"}
+    with console.runtime.unit(COMMAND, write=True) as unit:
+        raise_alert(unit, **about, severity=Severity.CRITICAL, workspace_id=place.workspace.id)
+    expect(signed_in.get_by_text("1 alert to look at.")).to_be_visible()
+    with console.runtime.unit(COMMAND, write=True) as unit:
+        resolve_alert(unit, kind="lane_held", subject=PHONE_ID, workspace_id=place.workspace.id)
+    expect(signed_in.get_by_text("All is well.")).to_be_visible()
 
 
 def test_what_is_committed_elsewhere_appears_by_itself(
@@ -76,7 +92,8 @@ def test_a_role_finds_only_its_pages(open_as: OpenAs) -> None:
     expect(navigation.get_by_role("link", name="Dead letters")).to_have_count(0)
     page.goto("/dead-letters")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not for your role")
-    expect(page.get_by_text("owner, manager or support")).to_be_visible()
+    expect(page.get_by_text("It is called dead_letters.view.")).to_be_visible()
+    expect(page.get_by_text("can make a viewer a manager")).to_be_visible()
     assert axe_finds(page) == []
 
 
@@ -103,6 +120,30 @@ def test_the_theme_is_kept_and_shown_before_anything_is_drawn(signed_in: Page) -
     signed_in.reload(wait_until="commit")
     expect(dark).to_have_count(1)
     expect(signed_in.get_by_role("button", name="Dark mode")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_arrives_leaves_the_theme_as_it_was_chosen(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    signed_in.goto("/")
+    ready(signed_in)
+    signed_in.get_by_role("button", name="Dark mode").click()
+    queue_one(console, place)
+    expect(signed_in.get_by_role("button", name="+49 1511 2345678")).to_be_visible()
+    expect(signed_in.locator("html.dark body.body--dark")).to_have_count(1)
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(signed_in: Page) -> None:
+    signed_in.emulate_media(color_scheme="dark")
+    signed_in.goto("/")
+    ready(signed_in)
+    expect(signed_in.locator("html.dark body.body--dark")).to_have_count(1)
+    signed_in.emulate_media(color_scheme="light")
+    expect(signed_in.locator("html:not(.dark) body.body--light")).to_have_count(1)
+    signed_in.get_by_role("button", name="Dark mode").click()
+    signed_in.emulate_media(color_scheme="dark")
+    signed_in.emulate_media(color_scheme="light")
+    expect(signed_in.locator("html.dark body.body--dark")).to_have_count(1)
 
 
 def test_on_a_phone_the_navigation_is_a_drawer(open_as: OpenAs) -> None:

@@ -8,16 +8,19 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import col, select, update
 
+from core.lanes.commands import EVERYTHING
+from core.lanes.holding import hold, release
 from core.messaging import intake
-from core.team.commands import COMMAND
-from data.enums import MessageState, Role, WaitingFor
+from core.team.owners import COMMAND
+from data.enums import HoldCause, HoldScope, MessageState, Role, WaitingFor
 from data.messages import Message
 from data.operations import Heartbeat
 from data.sending import Hold, Phone
 from tests.conftest import Place
 from tests.console import Console
 from tests.core.desk import order
-from tests.pages.conftest import OpenAs, ready
+from tests.pages.conftest import OpenAs, axe_finds, choose, ready
+from tests.pages.people import make_platform_admin
 
 
 def queue(console: Console, place: Place, count: int = 1, *, first: int = 0, **values: Any) -> list[str]:
@@ -99,6 +102,77 @@ def test_pause_asks_why_and_resume_says_what_will_go(signed_in: Page, console: C
     assert active_holds(console, place) == []
 
 
+def test_a_pause_may_have_an_end_which_is_shown(signed_in: Page, console: Console, place: Place) -> None:
+    queue(console, place, 3)
+    page = opened(signed_in)
+    page.get_by_role("button", name="Pause the queue").click()
+    dialog = page.get_by_role("dialog", name="Pause the queue?")
+    expect(dialog).to_contain_text("Waits now3 messages")
+    dialog.get_by_label("Reason").fill("Stocktaking")
+    choose(page, "Ends", "In an hour")
+    dialog.get_by_role("button", name="Pause the queue").click()
+    expect(page.locator(".wellness")).to_contain_text("Stocktaking · ends in")
+    name = f"{place.workspace.name} 1"
+    page.get_by_role("button", name=f"Pause {name}").click()
+    page.get_by_label("Reason").fill("New name")
+    choose(page, "Ends", "In 15 minutes")
+    page.get_by_role("button", name="Pause phone").click()
+    expect(
+        page.get_by_role("list", name="Phones").get_by_text(re.compile("New name · ends in"))
+    ).to_be_visible()
+    with console.runtime.unit(place.owner) as unit:
+        holds = unit.session.exec(unit.scoped(Hold).order_by(col(Hold.held_at))).all()
+    assert [one.until - one.held_at for one in holds if one.until] == [
+        timedelta(hours=1),
+        timedelta(minutes=15),
+    ]
+    page.goto("/phones")
+    expect(page.get_by_text(re.compile("New name · ends in"))).to_be_visible()
+
+
+def test_a_template_is_held_from_here_with_what_waits_of_it(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    queue(console, place, 2)
+    page = opened(signed_in)
+    page.get_by_role("button", name="Pause a template").click()
+    choose(page, "Template, and what waits of it now", "order_update (en_US) · 2 messages")
+    page.get_by_label("Reason").fill("Wrong price")
+    assert axe_finds(page) == []
+    page.get_by_role("button", name="Pause template").click()
+    expect(page.get_by_text("order_update (en_US) is paused")).to_be_visible()
+    held = page.get_by_role("list", name="Holds")
+    expect(held).to_contain_text("order_update (en_US)")
+    expect(held).to_contain_text("Wrong price")
+    assert active_holds(console, place) == [("template", "Wrong price")]
+    page.get_by_role("button", name="Pause a template").click()
+    page.get_by_role("combobox", name="Template, and what waits of it now").click()
+    expect(page.get_by_role("option", name="hello_world")).to_be_visible()
+    expect(page.get_by_role("option", name="order_update")).to_have_count(0)
+
+
+def test_the_platforms_admin_pauses_everything_and_nobody_else_can(
+    open_as: OpenAs, console: Console, place: Place
+) -> None:
+    page = opened(open_as(Role.MANAGER))
+    expect(page.get_by_role("button", name="Pause everything")).to_have_count(0)
+    make_platform_admin(console, console.owner_email(place))
+    page = opened(open_as(Role.OWNER))
+    try:
+        page.get_by_role("button", name="Pause everything").click()
+        dialog = page.get_by_role("dialog", name="Pause everything?")
+        expect(dialog).to_contain_text("Stops")
+        dialog.get_by_label("Reason").fill("Meta asks us to stop")
+        dialog.get_by_role("button", name="Pause everything").click()
+        expect(page.locator(".wellness")).to_contain_text("For everybody, sending is paused")
+        page.get_by_role("button", name="Release Every workspace").click()
+        page.get_by_role("dialog").get_by_role("button", name="Release").click()
+        expect(page.get_by_text("For everybody, sending is paused")).to_have_count(0)
+    finally:
+        with console.runtime.unit(COMMAND, write=True) as unit:
+            release(unit, scope=HoldScope.EVERYTHING, subject=EVERYTHING)
+
+
 def test_a_phone_is_paused_and_resumed_alone(signed_in: Page, console: Console, place: Place) -> None:
     queue(console, place, 3)
     name = f"{place.workspace.name} 1"
@@ -106,7 +180,7 @@ def test_a_phone_is_paused_and_resumed_alone(signed_in: Page, console: Console, 
     page.get_by_role("button", name=f"Pause {name}").click()
     page.get_by_label("Reason").fill("New name")
     page.get_by_role("button", name="Pause phone").click()
-    card = page.get_by_role("listitem").filter(has_text=name)
+    card = page.get_by_role("list", name="Phones").get_by_role("listitem").filter(has_text=name)
     expect(card).to_contain_text("Paused")
     expect(card).to_contain_text("New name")
     assert active_holds(console, place) == [("lane", "New name")]
@@ -123,7 +197,7 @@ def test_tabs_and_phone_stand_in_the_address(signed_in: Page, console: Console, 
     expect(page.get_by_role("row")).to_have_count(3)
     page.get_by_role("button", name=f"{place.workspace.name} 2", exact=True).click()
     expect(page.get_by_text("Nothing of this phone is here")).to_be_visible()
-    assert page.url.endswith(f"/queue?show=ready&phone={phones(console, place)[1]}")
+    expect(page).to_have_url(re.compile(rf"/queue\?show=ready&phone={phones(console, place)[1]}$"))
     page.get_by_role("button", name=f"From {place.workspace.name} 2, remove filter").click()
     expect(page.get_by_role("row")).to_have_count(3)
 
@@ -184,3 +258,32 @@ def test_who_may_not_see_the_queue_is_told(open_as: OpenAs, role: Role) -> None:
     page = open_as(role)
     page.goto("/queue")
     expect(page.get_by_role("heading", level=1)).to_have_text("Not for your role")
+
+
+def test_what_is_held_says_why_and_how_much_and_is_released_there(
+    signed_in: Page, console: Console, place: Place
+) -> None:
+    queue(console, place, 3)
+    page = opened(signed_in)
+    holds = page.get_by_role("region", name="What is held")
+    expect(holds).to_be_hidden()
+    phone = phones(console, place)[0]
+    with console.runtime.unit(place.owner, write=True) as unit:
+        hold(
+            unit,
+            scope=HoldScope.LANE,
+            subject=phone,
+            cause=HoldCause.RESTRICTION,
+            reason="Number restricted for spam.",
+            workspace_id=place.workspace.id,
+        )
+    row = holds.get_by_role("listitem")
+    expect(row).to_contain_text(f"{place.workspace.name} 1")
+    expect(row).to_contain_text("Number restricted for spam.")
+    expect(row).to_contain_text("3 messages wait")
+    assert axe_finds(page) == []
+    row.get_by_role("button", name=f"Release {place.workspace.name} 1").click()
+    expect(page.get_by_role("dialog")).to_contain_text("3 messages will go.")
+    page.get_by_role("dialog").get_by_role("button", name="Release").click()
+    expect(holds).to_be_hidden()
+    assert active_holds(console, place) == []

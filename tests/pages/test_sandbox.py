@@ -11,13 +11,14 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlmodel import select
 
+from core.inbox.lane import apply_due
 from core.sandbox.config import SandboxConfig
 from core.sandbox.server import running
 from data.enums import Direction, Role
 from data.messages import Message
 from tests.conftest import APP_SECRET, PHONE_ID, make_place
 from tests.console import Console, running_console
-from tests.pages.conftest import OpenAs, ready
+from tests.pages.conftest import OpenAs, choose, ready
 
 CONFIG = SandboxConfig(
     app_secret=APP_SECRET, verify_token="test-verify-token", statuses=False, answer_delay_s=(0.0, 0.0)
@@ -111,7 +112,7 @@ def test_a_request_opens_with_its_body(page: Page, stage: Stage) -> None:
     row.get_by_role("button").click()
     drawer = page.get_by_role("complementary", name="Request")
     expect(drawer).to_contain_text('"body": "Where is <b>my</b> parcel?"')
-    assert "open=" in page.url
+    expect(page).to_have_url(re.compile("open="))
     page.keyboard.press("Escape")
     expect(drawer).not_to_be_visible()
 
@@ -130,11 +131,31 @@ def test_a_customer_who_writes_arrives_by_webhook(
     page.get_by_role("button", name="Write").click()
     expect(page.get_by_text("Written. It arrives by webhook")).to_be_visible()
     expect(page.locator(".stat", has_text="Webhooks sent").locator(".val")).to_have_text("1")
+    assert apply_due(console.runtime) == 1  # no worker runs here
     with console.runtime.unit(place.owner) as unit:
         found = unit.session.exec(select(Message).where(Message.workspace_id == place.workspace.id)).all()
     assert [(each.direction, each.payload["text"]) for each in found] == [
         (Direction.INBOUND, "Is there anybody?")
     ]
+
+
+def test_meta_changes_its_mind_about_a_number_and_an_account(page: Page, stage: Stage) -> None:
+    form = page.get_by_role("region", name="Meta changes its mind")
+
+    choose(form, "It says", "Quality is low", exact=True)
+    form.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("Quality is low. Its webhook arrives in a moment.")).to_be_visible()
+    choose(form, "About", "Account Waypost Demo", exact=True)
+    choose(form, "It says", "Verification is rejected", exact=True)
+    form.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("Verification is rejected. Its webhook arrives")).to_be_visible()
+    choose(form, "About", "Template order_update, en_US", exact=True)
+    choose(form, "It says", "The template is paused", exact=True)
+    form.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("The template is paused. Its webhook arrives")).to_be_visible()
+    told = httpx.get(f"{stage.url}/sandbox/state").json()
+    assert (told["phones"][0]["quality"], told["accounts"][0]["verification"]) == ("RED", "rejected")
+    assert (told["templates"][0]["name"], told["templates"][0]["status"]) == ("order_update", "PAUSED")
 
 
 def test_a_sandbox_that_is_gone_is_told_and_found_again(page: Page, stage: Stage) -> None:

@@ -17,7 +17,7 @@ from data.messages import Contact, ServiceWindow
 from data.sending import AccessToken
 from tests.conftest import PHONE_ID, Place, make_place
 from tests.console import Console, running_console
-from tests.pages.conftest import PHONE, OpenAs, axe_finds, ready
+from tests.pages.conftest import PHONE, OpenAs, axe_finds, choose, ready
 
 # The sandbox knows this number of its phones only, so the tests share one workspace.
 NAME = "Northwind"
@@ -53,11 +53,6 @@ def go(page: Page, address: str = "/send") -> Page:
     return page
 
 
-def choose(page: Page, template: str) -> None:
-    page.get_by_role("combobox", name="Template").click()
-    page.get_by_role("option", name=template).click()
-
-
 def fill(page: Page, to: str, *words: str) -> None:
     page.get_by_label("To", exact=True).fill(to)
     for index, word in enumerate(words, start=1):
@@ -76,7 +71,7 @@ def stored(console: Console, place: Place) -> int:
 
 
 def test_a_template_is_sent_and_the_form_stays_for_the_next(page: Page) -> None:
-    choose(page, "order_update · en_US")
+    choose(page, "Template", "order_update · en_US")
     fill(page, "+4915112340001", "Mara", "NW-20418")
     preview = page.get_by_role("region", name="Preview")
     expect(preview.get_by_text("Hello Mara, your order NW-20418 is on its way.")).to_be_visible()
@@ -94,7 +89,7 @@ def test_a_template_is_sent_and_the_form_stays_for_the_next(page: Page) -> None:
 
 
 def test_the_request_beside_the_form_is_the_one_that_goes_to_meta(page: Page, sandbox_url: str) -> None:
-    choose(page, "order_update · en_US")
+    choose(page, "Template", "order_update · en_US")
     fill(page, "+4915112340003", "Mara", "NW-3")
     request = page.get_by_role("region", name="Request")
     expect(request).to_contain_text("NW-3")
@@ -114,7 +109,7 @@ def test_what_is_missing_is_said_at_its_field_and_nothing_is_sent(
     expect(page.get_by_text("Who gets it? Give a number with its country code.")).to_be_visible()
     expect(page.get_by_text("Choose a template.")).to_be_visible()
     expect(page.get_by_label("To", exact=True)).to_be_focused()
-    choose(page, "order_update · en_US")
+    choose(page, "Template", "order_update · en_US")
     fill(page, "+4915112340001", "Mara")
     page.get_by_role("button", name="Send", exact=True).click()
     expect(page.get_by_text("Fill this in: Meta takes no empty variable.")).to_have_count(1)
@@ -135,7 +130,7 @@ def test_a_number_is_written_as_its_country_does_and_a_wrong_one_is_told(page: P
 
 
 def test_a_template_that_cannot_be_sent_is_refused_in_cores_words(page: Page) -> None:
-    choose(page, "spring_sale · en_US · paused")
+    choose(page, "Template", "spring_sale · en_US · paused")
     fill(page, "+4915112340001")
     expect(page.get_by_text("It would be refused now")).to_be_visible()
     page.get_by_role("button", name="Send", exact=True).click()
@@ -173,7 +168,7 @@ def test_text_goes_only_while_the_window_is_open(page: Page, console: Console, p
 
 
 def test_a_failure_says_whether_it_can_pass_and_what_comes_next(page: Page) -> None:
-    choose(page, "hello_world")
+    choose(page, "Template", "hello_world")
     page.get_by_text("Numbers with a fixed fate in the sandbox").click()
     page.get_by_role("button", name="Fails always with 131016").click()
     expect(page.get_by_label("To", exact=True)).to_be_focused()
@@ -201,7 +196,7 @@ def test_what_is_no_fields_fault_stands_in_place_of_the_answer(
             unit.session.add(token)
         return before
 
-    choose(page, "hello_world")
+    choose(page, "Template", "hello_world")
     fill(page, "+4915112340001")
     before = break_token(None)
     answer = send(page)
@@ -214,7 +209,7 @@ def test_what_is_no_fields_fault_stands_in_place_of_the_answer(
 
 
 def test_phone_kind_and_template_stand_in_the_address(page: Page) -> None:
-    choose(page, "winter_sale · en_US")
+    choose(page, "Template", "winter_sale · en_US")
     page.get_by_role("radio", name=f"{NAME} 2").check()
     expect(page.get_by_role("region", name="Preview").get_by_text(f"{NAME} 2")).to_be_visible()
     expect(page).to_have_url(re.compile(r"template=winter_sale%2Fen_US&phone=\d+$"))
@@ -228,7 +223,7 @@ def test_phone_kind_and_template_stand_in_the_address(page: Page) -> None:
 def test_one_who_may_not_send_is_told_who_may(open_as: OpenAs) -> None:
     page = go(open_as(Role.VIEWER))
     expect(page.get_by_role("heading", level=1)).to_have_text("Not for your role")
-    expect(page.get_by_text("It belongs to owner, manager or agent.")).to_be_visible()
+    expect(page.get_by_text("Only owners, managers and agents can send messages.")).to_be_visible()
 
 
 def test_on_a_phone_in_the_dark(open_as: OpenAs) -> None:

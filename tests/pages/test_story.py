@@ -13,7 +13,7 @@ from core.sandbox.config import SandboxConfig
 from core.sandbox.server import running
 from tests.conftest import APP_SECRET, Place, make_place
 from tests.console import Console, running_console
-from tests.pages.conftest import ready
+from tests.pages.conftest import choose, ready
 
 RECIPIENT = "+4915112340042"
 PATIENCE_MS = 20_000  # for what a worker does in its own time
@@ -64,8 +64,7 @@ def test_a_message_fails_in_passing_dies_is_redriven_and_arrives(signed_in: Page
     fault = tell(sandbox_url, "faults", {"kind": "error", "code": 131016, "match": {"to": RECIPIENT}})
 
     page = go(signed_in, "/send")
-    page.get_by_role("combobox", name="Template").click()
-    page.get_by_role("option", name="order_update").click()
+    choose(page, "Template", "order_update")
     page.get_by_label("To", exact=True).fill(RECIPIENT)
     page.get_by_label("Variable 1").fill("Mara")
     page.get_by_label("Variable 2").fill("NW-20418")
@@ -81,7 +80,7 @@ def test_a_message_fails_in_passing_dies_is_redriven_and_arrives(signed_in: Page
     expect(story).to_have_count(4)
     expect(story.nth(0)).to_contain_text(re.compile("Attempt 3: failed, but that can pass.*HTTP 500"))
     expect(story.nth(3)).to_contain_text("Created by")
-    expect(page.get_by_text("it waits for a person among the dead letters")).to_be_visible()
+    expect(page.get_by_text("Waits for a person, among the dead letters.")).to_be_visible()
 
     page.get_by_role("button", name="Dead letter", exact=True).click()
     letter = page.get_by_role("complementary", name="Dead letter")

@@ -1,11 +1,23 @@
 """Moments and numbers as people read them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from ui.format import Times, initials, number, plural, relative, share, short_number
+from ui.format import (
+    Times,
+    day_name,
+    initials,
+    month_name,
+    number,
+    percent,
+    plural,
+    relative,
+    share,
+    short_number,
+    usd,
+)
 from ui.parts.json_view import highlighted
 
 NOW = datetime(2026, 11, 23, 9, 0, 12, tzinfo=UTC)
@@ -74,3 +86,39 @@ def test_json_from_people_stays_text() -> None:
     assert "<script" not in shown
     assert "<b>" not in shown
     assert shown.count("<span") == 2
+
+
+@pytest.mark.parametrize(
+    ("moment", "words"),
+    [
+        (datetime(2026, 11, 22, 23, 30, tzinfo=UTC), "Today"),
+        (datetime(2026, 11, 22, 22, 30, tzinfo=UTC), "Yesterday"),
+        (datetime(2026, 11, 21, 9, 0, tzinfo=UTC), "21 November"),
+        (datetime(2025, 12, 31, 22, 59, tzinfo=UTC), "31 December 2025"),
+        (datetime(2025, 12, 31, 23, 0, tzinfo=UTC), "1 January"),
+    ],
+)
+def test_a_day_is_the_workspaces_own(moment: datetime, words: str) -> None:
+    assert Times(ZoneInfo("Europe/Berlin")).day(moment, NOW) == words
+
+
+def test_an_hour_is_the_workspaces_own() -> None:
+    assert Times(ZoneInfo("Europe/Berlin")).hour(NOW) == "10:00"
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [
+        (0, "0.00 USD"),
+        (5_000, "0.01 USD"),
+        (1_234_500_000, "1,234.50 USD"),
+        (-45_600, "\N{MINUS SIGN}0.05 USD"),
+    ],
+)
+def test_b9_money_is_shown_in_whole_cents(micros: int, shown: str) -> None:
+    assert usd(micros) == shown
+
+
+def test_days_months_and_parts_are_read_as_people_say_them() -> None:
+    assert (day_name(date(2026, 11, 5)), month_name(date(2026, 11, 5))) == ("5 November", "November 2026")
+    assert (percent(0.421), percent(-0.5)) == ("42.1 %", "\N{MINUS SIGN}50.0 %")

@@ -101,7 +101,7 @@ def test_a_page_beyond_ones_role_names_what_is_missing_and_who_has_it(
     answer = httpx.get(f"{console.url}/queue", cookies={COOKIE: token})
     assert answer.status_code == 403
     assert "queues.view" in answer.text
-    assert "owner, manager or support" in answer.text
+    assert "can make a viewer a manager" in answer.text
     assert 'href="/queue"' not in answer.text
 
 

@@ -4,7 +4,8 @@ import httpx
 import pytest
 
 from core.settings import Settings
-from core.team.commands import FAILURES_ALLOWED, hash_key
+from core.team.names import hash_key
+from core.team.throttle import FAILURES_ALLOWED
 from data.people import BrowserSession
 from tests.conftest import PASSWORD, Place
 from tests.console import COOKIE, Console

@@ -26,9 +26,10 @@ from core.messaging.requests import SendRequest, template_payload
 from core.phones.queries import choices
 from core.unit import Identity
 from data.enums import MemberStatus, Role
+from data.operations import AuditEntry
 from data.people import Member
 from tests.conftest import Place
-from tests.console import COOKIE, Console
+from tests.console import COOKIE, Console, wait_for
 
 SOCKET_PATH = "/_nicegui_ws/socket.io"
 DROPPED_WITHIN_S = 10.0  # it takes a second or two; a busy machine may need longer
@@ -300,3 +301,46 @@ def set_role(console: Console, place: Place, role: Role) -> None:
         member = unit.session.exec(unit.scoped(Member)).one()
         member.role = role
         unit.session.add(member)
+
+
+def test_a_forged_event_after_a_demotion_is_refused_and_audited(
+    console: Console, with_row: Place, owner: str, transport: str
+) -> None:
+    async def run() -> None:
+        page = open_page(console, owner)
+        async with connected(page, transport, token=owner) as socket:
+            await asyncio.to_thread(set_role, console, with_row, Role.VIEWER)
+            assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/"
+            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+        async with connected(open_page(console, owner), transport, token=owner) as socket:
+            await socket.client.emit("event", page.event())
+            assert not await socket.is_sent_elsewhere(within=QUIET_S)
+
+    asyncio.run(run())
+    wait_for(lambda: refused_sockets(console, with_row) == 1, within_s=DROPPED_WITHIN_S)
+
+
+def test_a_connection_after_removal_is_refused_and_audited_once(
+    console: Console, with_row: Place, owner: str, transport: str
+) -> None:
+    async def run() -> None:
+        page = open_page(console, owner)
+        async with connected(page, transport, token=owner) as socket:
+            await asyncio.to_thread(set_status, console, with_row, MemberStatus.REMOVED)
+            assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/login"
+            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+        for _ in range(3):
+            with pytest.raises(SocketRefused):
+                async with connected(page, transport, token=owner):
+                    pass
+
+    asyncio.run(run())
+    wait_for(lambda: refused_sockets(console, with_row) > 0, within_s=DROPPED_WITHIN_S)
+    assert refused_sockets(console, with_row) == 1
+
+
+def refused_sockets(console: Console, place: Place) -> int:
+    """How many audit entries of the workspace tell of a socket that was refused."""
+    with console.runtime.unit(place.owner) as unit:
+        wanted = unit.scoped(AuditEntry).where(AuditEntry.action == "socket.refused")
+        return len(unit.session.exec(wanted).all())

@@ -1,70 +1,46 @@
 """``/dead-letters``: messages out of attempts, and what to do about each."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 
-from core.dead_letters import commands, queries
-from core.dead_letters.queries import LetterDetail, LetterFilter, LetterRow
+from core.dead_letters import commands, lists
+from core.dead_letters.detail import LetterDetail, letter_detail
+from core.dead_letters.groups import letter_groups
+from core.dead_letters.lists import LetterSort
 from core.errors import Malformed
-from data.enums import LetterState
-from ui.api.messages import Limit, Since, Text, Until, attempt_json, check_range
+from ui.api.letter_filters import Asked
+from ui.api.messages import Limit, Text, attempt_json
 from ui.api.route import ApiRoute, identity_of, needs, runtime_of
-from ui.api.shapes import LetterChangeBody, MetaId, ReasonBody, RedriveBody, moment, payload_json
+from ui.api.shapes import LetterChangeBody, ReasonBody, RedriveBody, letter_json, moment, payload_json
+from ui.letter_file import letter_file
+from ui.streamed import Streamed
 
 router = APIRouter(prefix="/dead-letters", tags=["Dead letters"], route_class=ApiRoute)
-
-State = LetterState | None
-Code = Annotated[str | None, Query(alias="errorCode", max_length=64)]
-Fingerprint = Annotated[str | None, Query(max_length=64)]
-PhoneId = Annotated[MetaId | None, Query(alias="phoneNumberId")]
-TemplateName = Annotated[str | None, Query(alias="templateName", max_length=512)]
 
 
 @router.get("")
 @needs("dead_letters.view")
 def list_letters(
     request: Request,
-    state: State = None,
-    error_code: Code = None,
-    fingerprint: Fingerprint = None,
-    phone_number_id: PhoneId = None,
-    template_name: TemplateName = None,
-    to: Text = None,
-    since: Since = None,
-    until: Until = None,
-    q: Text = None,
+    wanted: Asked,
+    sort: LetterSort = LetterSort.NEWEST,
     limit: Limit = 50,
     cursor: Text = None,
 ) -> dict[str, Any]:
-    """Dead letters, newest first."""
-    check_range(since, until)
-    wanted = LetterFilter(state, error_code, fingerprint, phone_number_id, template_name, to, since, until, q)
+    """Dead letters, newest first unless ``sort`` says otherwise."""
     with runtime_of(request).unit(identity_of(request)) as unit:
-        page = queries.list_letters(unit, wanted, cursor=cursor, limit=limit)
-    return {"items": [row_json(row) for row in page.items], "nextCursor": page.next_cursor}
+        page = lists.list_letters(unit, wanted, cursor=cursor, limit=limit, sort=sort)
+    return {"items": [letter_json(row) for row in page.items], "nextCursor": page.next_cursor}
 
 
 @router.get("/groups")
 @needs("dead_letters.view")
-def groups(
-    request: Request,
-    state: State = None,
-    error_code: Code = None,
-    fingerprint: Fingerprint = None,
-    phone_number_id: PhoneId = None,
-    template_name: TemplateName = None,
-    to: Text = None,
-    since: Since = None,
-    until: Until = None,
-    q: Text = None,
-) -> dict[str, Any]:
+def groups(request: Request, wanted: Asked) -> dict[str, Any]:
     """Letters by cause, most first."""
-    check_range(since, until)
-    wanted = LetterFilter(state, error_code, fingerprint, phone_number_id, template_name, to, since, until, q)
     with runtime_of(request).unit(identity_of(request)) as unit:
-        found = queries.letter_groups(unit, wanted)
+        found = letter_groups(unit, wanted)
     return {
         "items": [
             {
@@ -83,12 +59,21 @@ def groups(
     }
 
 
+@router.get("/export", responses={200: {"content": {"text/csv": {}, "application/jsonl": {}}}})
+@needs("dead_letters.export")
+def export(
+    request: Request, wanted: Asked, form: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv"
+) -> Streamed:
+    """All that match as a file; ``json`` is one object a line."""
+    return letter_file(runtime_of(request), identity_of(request), wanted, form)
+
+
 @router.get("/{letter_id}")
 @needs("dead_letters.view")
 def get_letter(request: Request, letter_id: str) -> dict[str, Any]:
     """Payload, error, advice, attempts, notes, actions taken."""
     with runtime_of(request).unit(identity_of(request)) as unit:
-        return _detail_json(queries.letter_detail(unit, letter_id))
+        return _detail_json(letter_detail(unit, letter_id))
 
 
 @router.post("/{letter_id}/redrive", status_code=202)
@@ -131,27 +116,6 @@ def change(request: Request, letter_id: str, body: LetterChangeBody) -> dict[str
     return get_letter(request, letter_id)
 
 
-def row_json(row: LetterRow) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "messageId": row.message_id,
-        "round": row.round,
-        "state": row.state,
-        "errorCode": row.error_code,
-        "title": row.title,
-        "advice": row.advice,
-        "class": row.klass,
-        "fingerprint": row.fingerprint,
-        "to": row.to,
-        "phoneNumberId": row.phone_number_id,
-        "templateName": row.template_name,
-        "attempts": row.attempts,
-        "mayDuplicate": row.may_duplicate,
-        "deadAt": moment(row.dead_at),
-        "assigneeId": row.assignee_id,
-    }
-
-
 def _detail_json(detail: LetterDetail) -> dict[str, Any]:
     actions = [
         {
@@ -164,8 +128,12 @@ def _detail_json(detail: LetterDetail) -> dict[str, Any]:
         for action in detail.actions
     ]
     return {
-        **row_json(detail.row),
+        **letter_json(detail.row),
+        "sameErrorOpen": detail.same_error_open,
         "error": detail.row.error_detail,
+        "closedAt": moment(detail.row.closed_at),
+        "closedReason": detail.row.closed_reason,
+        "bulkId": detail.row.bulk_id,
         "payload": detail.payload,
         "attempts": [attempt_json(attempt) for attempt in detail.attempts],
         "notes": [action for action in actions if action["action"] == "noted"],

@@ -7,6 +7,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import HTMLResponse
 
+from ui.api.route import open_to_all
 from ui.theme import assets
 
 
@@ -14,6 +15,7 @@ def install(app: FastAPI, *, prefix: str) -> None:
     """``/docs`` beneath the prefix; and the OpenAPI file names the bearer key that calls need."""
 
     @app.get(f"{prefix}/docs", include_in_schema=False)
+    @open_to_all
     async def docs() -> HTMLResponse:
         ours = assets()
         return get_swagger_ui_html(

@@ -18,6 +18,15 @@ _SENTENCES = {
 }
 _CODES = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 
+# Of pydantic's kinds of error, those whose own words speak of Python.
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
+    "model_attributes_type": "must be an object",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+}
+
 
 def refusal(status: int, sentence: str, code: str, **facts: Any) -> JSONResponse:
     return JSONResponse({"error": sentence, "code": code, **facts}, status)
@@ -52,7 +61,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         fields = [
-            {"field": _field(found["loc"]), "message": _plain(str(found["msg"]))} for found in error.errors()
+            {"field": _field(found["loc"]), "message": _plain(found["type"], found["msg"])}
+            for found in error.errors()
         ]
         first = fields[0]
         return refusal(400, f"{first['field']}: {first['message']}", "malformed", fields=fields)
@@ -71,5 +81,7 @@ def _field(location: tuple[Any, ...]) -> str:
     return ".".join(str(part) for part in location[1:] or location)
 
 
-def _plain(message: str) -> str:
-    return re.sub(r"^Value error, ", "", message)
+def _plain(kind: str, message: str) -> str:
+    """``Input should be greater than 0`` → ``must be greater than 0``: it is read after the field's name."""
+    said = _WORDS.get(kind) or re.sub(r"^Value error, ", "", message)
+    return re.sub(r"^\w+ should ", "must ", said)

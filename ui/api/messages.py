@@ -13,7 +13,7 @@ from core.errors import Conflict, DomainError, Impossible, Malformed, PlanLimit
 from core.lanes.queries import throughput
 from core.messaging import queries
 from core.messaging.commands import settle_unknown
-from core.messaging.intake import body_hash
+from core.messaging.idempotency import body_hash
 from core.messaging.queries import AttemptView, MessageDetail, MessageFilter, MessageRow
 from core.messaging.requests import SendRequest
 from core.messaging.send import send
@@ -206,6 +206,7 @@ def _detail_json(detail: MessageDetail) -> dict[str, Any]:
                 "status": status.status,
                 "timestamp": moment(status.at),
                 "receivedAt": moment(status.received_at),
+                "timeFlag": status.flag,
             }
             for status in detail.statuses
         ],
@@ -214,4 +215,5 @@ def _detail_json(detail: MessageDetail) -> dict[str, Any]:
         "readAt": moment(detail.read_at),
         "expiresAt": moment(detail.expires_at),
         "deadLetterId": detail.letter_id,
+        "timeFlag": detail.flag,
     }

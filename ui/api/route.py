@@ -2,28 +2,35 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NoReturn, TypeVar
 
 from fastapi import Request, Response
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from core import access
-from core.errors import Malformed, NotFound
+from core.errors import Malformed, NotFound, NotSignedIn, TooMany
 from core.runtime import Runtime
-from core.team.commands import KEY_PREFIX, hash_key
+from core.team.keys import KEY_PREFIX
+from core.team.names import hash_key
 from core.unit import Identity
 from ui.address import client_address
+from ui.api.budget import WRITES_A_MINUTE
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _PERMISSION = "__waypost_permission__"
 OPEN_TO_ALL = "open to all"
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+WRITES = WITH_BODY | {"DELETE"}
+SENDING = "messages.send"  # the phone's throughput is their limit
 # No body of ours is deeper than a dozen levels; what is stored must be readable again without recursion
 # running out.
 MAX_DEPTH = 64
+FIELD_MAX = 100
 REFUSED = {
     "description": "Refused: a sentence for a person, a code for a script",
     "content": {
@@ -40,7 +47,7 @@ REFUSED = {
 
 def needs(permission: str) -> Callable[[Endpoint], Endpoint]:
     """Names what a caller of this endpoint must be allowed. Core checks it again, with the row at hand."""
-    if permission not in access.PERMISSIONS:
+    if not access.is_known(permission):
         raise LookupError(f"no such permission: {permission}")
 
     def name(endpoint: Endpoint) -> Endpoint:
@@ -54,6 +61,19 @@ def open_to_all(endpoint: Endpoint) -> Endpoint:
     """Says aloud that no key is needed."""
     setattr(endpoint, _PERMISSION, OPEN_TO_ALL)
     return endpoint
+
+
+def permission_of(endpoint: Callable[..., Any]) -> str | None:
+    """What the endpoint named; None for one that named nothing."""
+    found: str | None = getattr(endpoint, _PERMISSION, None)
+    return found
+
+
+def refuse_unnamed(routes: Iterable[BaseRoute]) -> None:
+    """Default deny (P2): a route that says neither who may nor that everybody may stops the start."""
+    for route in routes:
+        if isinstance(route, APIRoute) and permission_of(route.endpoint) is None:
+            raise RuntimeError(f"{route.path} names no permission")
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -72,17 +92,24 @@ def identity_of(request: Request) -> Identity:
     )
 
 
+class TooManyWrites(TooMany):
+    """The key has used up its budget; whose it is, is still to be checked."""
+
+    code = "too_many_writes"
+
+
 class ApiRoute(APIRoute):
-    """Refuses in the order 413, 401, 403, 415, 400: a stranger is not told what was wrong with the body."""
+    """Refuses in the order 413, 401, 403, 429 for too many writes, 415, 400: a stranger is not told what was
+    wrong with the body, and for who writes too often nothing else is looked at."""
 
     reads_json = True
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        permission = getattr(endpoint, _PERMISSION, None)
+        permission = permission_of(endpoint)
         if permission is None:
             raise RuntimeError(f"{endpoint.__module__}.{endpoint.__name__} names no permission")
-        self.permission: str = permission
-        options["responses"] = {"4XX": REFUSED, **(options.get("responses") or {})}
+        self.permission = permission
+        options["responses"] = {"4XX": REFUSED, "503": REFUSED, **(options.get("responses") or {})}
         if permission != OPEN_TO_ALL:
             options["openapi_extra"] = {
                 "security": [{"key": []}],
@@ -90,6 +117,7 @@ class ApiRoute(APIRoute):
                 **(options.get("openapi_extra") or {}),
             }
         super().__init__(path, endpoint, **options)
+        self._asked_for = frozenset(field.alias for field in get_flat_params(self.dependant))
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -97,15 +125,41 @@ class ApiRoute(APIRoute):
         async def in_order(request: Request) -> Response:
             await request.body()  # FastAPI would turn "too large" into 400 if it met it first
             try:
+                self._refuse_too_many(request)
                 if self.reads_json and request.method in WITH_BODY:
                     await _require_json(request)
-                _refuse_nul(request)
+                _refuse_odd(request, self._asked_for)
                 return await handle(request)
-            except (RequestValidationError, Malformed, NotFound, HTTPException):
+            except (RequestValidationError, Malformed, NotFound, TooManyWrites, HTTPException):
                 await self._check(request)
                 raise
 
-        return in_order
+        async def counted(request: Request) -> Response:
+            is_known = True
+            key_hash = identity_of(request).key_hash
+            try:
+                return await in_order(request)
+            except NotSignedIn:
+                is_known = False
+                if key_hash is not None:
+                    request.app.state.budget.forget(key_hash)
+                raise
+            finally:
+                if is_known:
+                    request.app.state.uses.note(key_hash)
+
+        return counted
+
+    def _refuse_too_many(self, request: Request) -> None:
+        key_hash = identity_of(request).key_hash
+        if key_hash is None or request.method not in WRITES or self.permission in (SENDING, OPEN_TO_ALL):
+            return
+        wait_s = request.app.state.budget.take(key_hash)
+        if wait_s:
+            raise TooManyWrites(
+                f"This key may write {WRITES_A_MINUTE} times a minute. Go on in {wait_s} s.",
+                retry_after_s=wait_s,
+            )
 
     async def _check(self, request: Request) -> None:
         if self.permission != OPEN_TO_ALL:
@@ -172,9 +226,12 @@ def _require_keepable(value: Any) -> None:
         raise Malformed.field("body", "must not hold a number that is out of range") from None
 
 
-def _refuse_nul(request: Request) -> None:
-    """PostgreSQL cannot even be asked for a text with NUL in it, so no row has one."""
+def _refuse_odd(request: Request, known: frozenset[str]) -> None:
+    """A filter with a typing error would answer with everything. PostgreSQL cannot even be asked for a text
+    with NUL in it, so no row has one."""
     for name, text in request.query_params.multi_items():
+        if name not in known:
+            raise Malformed.field(name[:FIELD_MAX], "is not known here")
         if "\x00" in text:
             raise Malformed.field(name, "must not hold the character NUL")
     if any("\x00" in str(part) for part in request.path_params.values()):

@@ -1,11 +1,22 @@
 """What the API takes and gives, word for word."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
+from core.dead_letters.rows import LetterRow
 from core.lanes.rules import Throughput
 from core.messaging.answers import SendAnswer
 from core.moments import rfc3339
@@ -60,6 +71,16 @@ class TemplateChoiceBody(Body):
     components: Annotated[list[Component], Field(max_length=50)] | None = None
 
 
+class CreateTemplateBody(Body):
+    """Only the form: what is wrong with the words is core's to say, all of it at once."""
+
+    name: Annotated[str, StringConstraints(max_length=1024)]
+    language: Annotated[str, StringConstraints(max_length=64)]
+    category: Annotated[str, StringConstraints(max_length=64)]
+    components: Annotated[list[Component], Field(max_length=20)]
+    waba_id: MetaId | None = None
+
+
 class SendOptions(Body):
     to: Annotated[str, StringConstraints(min_length=1, max_length=64)]
     phone_number_id: MetaId | None = None
@@ -83,20 +104,24 @@ class SettleBody(Body):
 class PauseBody(Body):
     reason: Annotated[str, StringConstraints(max_length=500)] | None = None
     phone_number_id: MetaId | None = None
+    template_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    until: Annotated[AwareDatetime, Field(strict=False)] | None = None
 
 
-class TemplatePayloadBody(Body):
+class PayloadBody(Body):
     to: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    template: TemplateChoiceBody
+    template: TemplateChoiceBody | None = None
+    text: Text | None = None
 
-
-class TextPayloadBody(Body):
-    to: Annotated[str, StringConstraints(min_length=1, max_length=64)]
-    text: Text
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.template is None) == (self.text is None):
+            raise ValueError("needs either template or text")
+        return self
 
 
 class RedriveBody(Body):
-    payload: TemplatePayloadBody | TextPayloadBody | None = None
+    payload: PayloadBody | None = None
 
 
 class ReasonBody(Body):
@@ -115,13 +140,44 @@ class ConnectBody(Body):
     access_token: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
-def payload_json(
-    body: TemplatePayloadBody | TextPayloadBody | SendTemplateBody | SendTextBody,
-) -> dict[str, Any]:
+RoleName = Literal["owner", "manager", "agent", "viewer", "support"]
+Secret = Annotated[str, StringConstraints(max_length=2000)]
+
+
+class InviteBody(Body):
+    email: Annotated[str, StringConstraints(min_length=1, max_length=400)]
+    role: RoleName
+
+
+class RoleBody(Body):
+    role: RoleName
+
+
+class AcceptBody(Body):
+    token: Secret
+    name: Annotated[str, StringConstraints(max_length=1000)] = ""
+    password: Secret
+
+
+class KeyBody(Body):
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    role: RoleName
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class WorkspaceBody(Body):
+    name: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    timezone: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    plan: Literal["free", "starter", "pro", "enterprise"] | None = None
+    monthly_budget_usd: Annotated[Decimal, Field(strict=False, ge=0, le=1_000_000_000)] | None = Field(
+        default=None, alias="monthlyBudgetUSD"
+    )
+    budget_mode: Literal["soft", "hard"] | None = None
+
+
+def payload_json(body: PayloadBody | SendTemplateBody | SendTextBody) -> dict[str, Any]:
     """The payload as core keeps it: ``{to, template}`` or ``{to, text}``."""
-    if isinstance(body, TemplatePayloadBody | SendTemplateBody):
-        return {"to": body.to, "template": body.template.model_dump(exclude_none=True)}
-    return {"to": body.to, "text": body.text}
+    return body.model_dump(include={"to", "template", "text"}, exclude_none=True)
 
 
 def moment(value: datetime | None) -> str | None:
@@ -156,3 +212,25 @@ def send_answer(answer: SendAnswer) -> tuple[int, dict[str, Any]]:
     if answer.wamid is not None:
         return 202 if answer.is_replay else 200, {"success": True, **known, "wamid": answer.wamid}
     return 202, {"success": True, **known}
+
+
+def letter_json(row: LetterRow) -> dict[str, Any]:
+    """One dead letter of a list."""
+    return {
+        "id": row.id,
+        "messageId": row.message_id,
+        "round": row.round,
+        "state": row.state,
+        "errorCode": row.error_code,
+        "title": row.title,
+        "advice": row.advice,
+        "class": row.klass,
+        "fingerprint": row.fingerprint,
+        "to": row.to,
+        "phoneNumberId": row.phone_number_id,
+        "templateName": row.template_name,
+        "attempts": row.attempts,
+        "mayDuplicate": row.may_duplicate,
+        "deadAt": moment(row.dead_at),
+        "assigneeId": row.assignee_id,
+    }

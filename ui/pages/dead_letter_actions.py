@@ -1,18 +1,19 @@
 """What a person does about one dead letter: with a button of its drawer, or a key."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from nicegui import ui
 
 from core.dead_letters import commands
-from core.dead_letters.queries import LetterDetail, LetterRow
+from core.dead_letters.detail import LetterDetail
+from core.dead_letters.rows import LetterRow
 from core.phones.queries import PhoneChoice
 from ui.act import handler
 from ui.page import PageContext
 from ui.pages.redrive_form import edit_and_redrive
-from ui.parts.confirm import ask_reason, confirm
+from ui.parts.confirm import ask_choice, ask_reason, confirm
 from ui.parts.toast import toast
 from ui.theme import quasar_icon
 
@@ -80,6 +81,22 @@ class LetterActions:
         if written is not None:
             await self.changed(letter_id)
         return written is not None
+
+    async def assign(self, row: LetterRow, people: Mapping[str, str]) -> None:
+        """``people``: user id → name of those to choose from."""
+        chosen = await ask_choice(
+            "Who looks after this dead letter?",
+            "It stands with that person's name on it.",
+            label="Assignee",
+            options=people,
+            yes="Assign",
+            value=row.assignee_id or self.page.actor.user_id,
+        )
+        if chosen is None:
+            return
+        done = f"It is with {people[chosen]} now"
+        await self.page.write(lambda unit: commands.annotate(unit, row.id, assignee_id=chosen), done=done)
+        await self.changed(row.id)
 
     async def _insists(self, row: LetterRow) -> bool:
         if row.may_duplicate:

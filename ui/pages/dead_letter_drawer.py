@@ -1,65 +1,57 @@
 """One dead letter in full: what happened, what it means, what to do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
+from urllib.parse import urlencode
 
 from nicegui import ui
 
-from core.dead_letters.queries import ActionView, LetterDetail, LetterRow, letter_detail
+from core.dead_letters.detail import LetterDetail, letter_detail
 from core.errors import DomainError
-from core.messaging.queries import AttemptView
 from core.phones.queries import PhoneChoice
-from data.enums import LetterState, MessageKind, Outcome
+from data.enums import LetterState, MessageKind
 from ui.act import show
-from ui.format import duration, number
+from ui.format import plural
 from ui.page import PageContext
+from ui.pages import dead_letter_story
 from ui.pages.dead_letter_actions import LetterActions
+from ui.pages.dead_letter_bulk import Bulk
 from ui.pages.dead_letter_groups import code_word
-from ui.parts.badge import ERROR, LETTER, Tone, badge
+from ui.parts.badge import ERROR, LETTER, badge
 from ui.parts.button import button, link
 from ui.parts.callout import callout
+from ui.parts.copy import copy_button
 from ui.parts.drawer import Drawer, section
 from ui.parts.facts import Value, facts
 from ui.parts.field import text_field
 from ui.parts.json_view import json_view
 from ui.parts.table import Table
 from ui.parts.text import box, text
-from ui.parts.timeline import Happening, timeline
+from ui.parts.timeline import timeline
 from ui.parts.toast import toast
 
-# What came of an attempt, after "Attempt 2".
-OUTCOME: dict[Outcome | None, tuple[str, Tone]] = {
-    Outcome.ACCEPTED: ("was taken by Meta", "green"),
-    Outcome.REFUSED: ("was refused", "red"),
-    Outcome.PASSING: ("failed", "red"),
-    Outcome.UNKNOWN: ("got no answer", "amber"),
-    Outcome.LOST: ("was cut off", "amber"),
-    Outcome.LATE: ("was answered too late", "amber"),
-    None: ("is under way", "blue"),
-}
-VERB = {
-    "redrove": "sent it again",
-    "edited and redrove": "edited it and sent it again",
-    "discarded": "discarded it",
-    "restored": "restored it",
-    "noted": "noted",
-}
 FOCUSED_ROW = "document.activeElement?.closest('tr')?.querySelector('[data-row]')?.dataset.row ?? ''"
 
 
 class LetterDrawer:
-    """``changed()`` is awaited after something was done, to bring the list up to date."""
+    """``people``: user id → name of those who can look after one. ``changed()`` is awaited after something
+    was done, to bring the list up to date. With ``many`` the keys act on what is selected, while no letter is
+    open."""
 
     def __init__(
         self,
         page: PageContext,
         table: Table,
         phones: dict[str, PhoneChoice],
+        people: Mapping[str, str],
         *,
         changed: Callable[[], Awaitable[None]],
+        many: Bulk | None = None,
     ) -> None:
         self._page = page
+        self._many = many
         self._phones = phones
+        self._people = people
         self._list_changed = changed
         self._shown: LetterDetail | None = None
         self._fresh: LetterDetail | None = None
@@ -74,9 +66,11 @@ class LetterDrawer:
         )
         self._actions = LetterActions(page, phones, self._changed)
         self._actions.listen()
-        page.hotkey("r", "Redrive the dead letter", lambda: self._with_current(self._redrive))
+        page.hotkey("r", "Redrive the dead letter, or those selected", self._redrive_key)
         page.hotkey("e", "Edit and redrive the dead letter", lambda: self._with_current(self._edit))
-        page.hotkey("d", "Discard the dead letter", lambda: self._with_current(self._discard))
+        if page.can("dead_letters.annotate"):
+            page.hotkey("a", "Assign the dead letter, or those selected", self._assign_key)
+        page.hotkey("d", "Discard the dead letter, or those selected", self._discard_key)
 
     async def open(self, letter_id: str) -> None:
         await self._drawer.open(letter_id)
@@ -86,7 +80,7 @@ class LetterDrawer:
         try:
             await self._drawer.restore()
         except DomainError as refusal:
-            self._page.go(id=None)
+            self._page.amend(id=None)
             show(refusal)
 
     async def refresh(self) -> None:
@@ -105,6 +99,24 @@ class LetterDrawer:
             await self._drawer.open(letter_id)
         await self._list_changed()
 
+    async def _redrive_key(self) -> None:
+        if self._many is not None and self._many.has_selection and not self._drawer.open_id:
+            await self._many.redrive()
+        else:
+            await self._with_current(self._redrive)
+
+    async def _assign_key(self) -> None:
+        if self._many is not None and self._many.has_selection and not self._drawer.open_id:
+            await self._many.assign()
+        else:
+            await self._with_current(self._assign)
+
+    async def _discard_key(self) -> None:
+        if self._many is not None and self._many.has_selection and not self._drawer.open_id:
+            await self._many.discard()
+        else:
+            await self._with_current(self._discard)
+
     async def _with_current(self, run: Callable[[LetterDetail], Awaitable[None]]) -> None:
         """For the keys: the letter in the drawer, or the row that has the focus."""
         letter_id = self._drawer.open_id or await self._page.client.run_javascript(FOCUSED_ROW)
@@ -115,6 +127,9 @@ class LetterDrawer:
 
     async def _redrive(self, detail: LetterDetail) -> None:
         await self._actions.redrive(detail.row)
+
+    async def _assign(self, detail: LetterDetail) -> None:
+        await self._actions.assign(detail.row, self._people)
 
     async def _edit(self, detail: LetterDetail) -> None:
         await self._actions.edit(detail)
@@ -150,6 +165,13 @@ class LetterDrawer:
         with callout(f"{row.title} ({code_word(row.error_code)})", row.meaning, advice=row.advice, tone=tone):
             if row.error_detail and row.error_detail != row.meaning:
                 text(f"Detail: {row.error_detail}", "detail", tag="p")
+        others = detail.same_error_open - (row.state is LetterState.OPEN)
+        if others > 0:
+            with text("", "quiet", tag="p"):
+                link(
+                    f"{plural(others, 'other open letter')} with this error",
+                    f"/dead-letters?{urlencode({'group': row.fingerprint})}",
+                )
         if row.may_duplicate and row.state is LetterState.OPEN:
             callout(
                 "It may have arrived already",
@@ -161,15 +183,7 @@ class LetterDrawer:
         with section("Attempts"):
             if not detail.attempts:
                 text("It was never sent.", "quiet", tag="p")
-            rounds = len({attempt.round for attempt in detail.attempts})
-            last = len(detail.attempts) - 1
-            timeline(
-                self._page,
-                [
-                    _attempt(attempt, detail.row, is_last=place == last, with_round=rounds > 1)
-                    for place, attempt in enumerate(detail.attempts)
-                ],
-            )
+            timeline(self._page, dead_letter_story.attempts(detail))
 
     def _draw_message(self, detail: LetterDetail, phone: PhoneChoice | None) -> None:
         row = detail.row
@@ -181,16 +195,28 @@ class LetterDrawer:
             ("Created", detail.created_at),
             ("Died", row.dead_at),
         ]
+        if row.closed_at is not None:
+            lines.append(("Closed", row.closed_at))
+        if row.closed_reason and row.closed_reason not in {action.text for action in detail.actions}:
+            lines.append(("Reason", row.closed_reason))
         with section("Message"), facts(self._page, lines):
             text("Message", tag="dt")
             with box("mono", tag="dd"):
                 link(row.message_id, f"/messages/{row.message_id}")
             text("Letter", tag="dt")
             text(row.id, "mono", tag="dd")
+            if self._page.can("contacts.view"):
+                text("Contact", tag="dt")
+                with box(tag="dd"):
+                    link("Open the conversation", f"/contacts/{detail.contact_id}")
 
     def _draw_payload(self, detail: LetterDetail) -> None:
         if detail.payload is not None:
             json_view(detail.payload)
+            curl = dead_letter_story.as_curl(detail, self._page.runtime.settings)
+            with box("rowline"):
+                copy_button(curl, label="Copy as curl", words="Copy as curl")
+                text("Without the token: the shell has it as WHATSAPP_TOKEN.", "quiet")
             return
         with section("Payload"):
             text("Hidden for your role.", "quiet", tag="p")
@@ -198,7 +224,7 @@ class LetterDrawer:
     def _draw_actions(self, detail: LetterDetail) -> None:
         if detail.actions:
             with section("Actions and notes"):
-                timeline(self._page, [_action(action) for action in detail.actions])
+                timeline(self._page, dead_letter_story.actions(detail))
             for action in detail.actions:
                 if action.payload_before is not None:
                     json_view(action.payload_before, title="Payload before it was edited")
@@ -214,7 +240,9 @@ class LetterDrawer:
                     if not await self._actions.note(detail.row.id, written):
                         note.set_value(written)
 
-            button("Add note", add, icon="plus", small=True)
+            with box("rowline"):
+                button("Add note", add, icon="plus", small=True)
+                button("Assign", lambda: self._assign(detail), icon="user-plus", small=True)
 
     def _draw_buttons(self, detail: LetterDetail) -> None:
         row = detail.row
@@ -234,27 +262,3 @@ class LetterDrawer:
         if row.can_restore:
             text("Discarded letters can be restored for 7 days.", "why", tag="p")
             button("Restore", lambda: self._actions.restore(row.id), icon="undo-2")
-
-
-def _attempt(attempt: AttemptView, row: LetterRow, *, is_last: bool, with_round: bool) -> Happening:
-    words, tone = OUTCOME[attempt.outcome]
-    facts_of = [
-        f"round {attempt.round}" if with_round else "",
-        f"HTTP {attempt.http_status}" if attempt.http_status else "",
-        f"{number(round(attempt.took_s * 1000))} ms" if attempt.took_s is not None else "",
-        f"after {duration(attempt.waited_s)} wait" if attempt.waited_s is not None else "first send",
-    ]
-    details = [" · ".join(part for part in facts_of if part)]
-    if attempt.error_title and attempt.error_code != row.error_code:
-        details.append(f"{attempt.error_title} ({code_word(attempt.error_code or '')})")
-    if attempt.wamid:
-        details.append(attempt.wamid)
-    at = attempt.started_at or attempt.claimed_at
-    return Happening(f"Attempt {attempt.number} {words}", at, tuple(details), tone=tone, is_last_word=is_last)
-
-
-def _action(action: ActionView) -> Happening:
-    if action.verb == "assigned":
-        return Happening(f"{action.actor} put {action.text} in charge", action.at, tone="blue")
-    title = f"{action.actor} {VERB.get(action.verb, action.verb)}"
-    return Happening(title, action.at, (action.text,) if action.text else (), tone="blue")

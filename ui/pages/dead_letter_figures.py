@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nicegui import ui
 
-from core.dead_letters.queries import LetterFigures
+from core.dead_letters.figures import LetterFigures
 from ui.format import number, relative
 from ui.page import PageContext
 from ui.parts.stat import Stat, stats

@@ -6,7 +6,7 @@ from typing import Any
 
 from nicegui import ui
 
-from core.dead_letters.queries import LetterGroup
+from core.dead_letters.groups import LetterGroup
 from ui.act import handler
 from ui.format import number, plural, short_number
 from ui.parts.badge import ERROR
@@ -22,7 +22,6 @@ class Groups:
     """``on(fingerprint)`` is called with the cause that was chosen, ``""`` for all of them."""
 
     def __init__(self, on: Callable[[str], Any]) -> None:
-        self.titles: dict[str, str] = {}
         self._order: list[str] = []
         choose = handler(on)
         with card("groups", label="Errors"):
@@ -40,7 +39,6 @@ class Groups:
             places = {fingerprint: place for place, fingerprint in enumerate(self._order)}
             found = sorted(found, key=lambda group: places.get(group.fingerprint, len(places)))
         self._order = [group.fingerprint for group in found]
-        self.titles = {group.fingerprint: group.title for group in found}
         self._kinds.set_text(plural(len(found), "kind"))
         groups = _as_json(found)
         if groups != self._list.props["groups"] or chosen != self._list.props["chosen"]:
@@ -77,6 +75,10 @@ def _as_json(found: list[LetterGroup]) -> list[dict[str, Any]]:
                 "count": short_number(group.count),
                 "share": max(1.5, round(group.count * 100 / most, 1)),
                 "tone": ERROR[group.klass][1],
+                "klass": ERROR[group.klass][0],
+                "hours": group.per_hour,
+                "today": number(sum(group.per_hour)),
+                "last": group.last_seen.isoformat(),
             }
             for group in found
         ),

@@ -2,6 +2,7 @@
 
 from core import access
 from core.errors import DomainError, NotFound
+from core.team.reasons import why
 from ui import act
 from ui.page import PageContext
 from ui.parts.icon import icon
@@ -10,19 +11,11 @@ from ui.parts.text import box, text
 
 def draw_forbidden(page: PageContext, permission: str) -> None:
     """Names what is missing, and who could grant it."""
-    what = access.PERMISSIONS[permission].title if permission in access.PERMISSIONS else permission
-    roles = access.who_can(permission) if permission in access.PERMISSIONS else ()
-    names = [role.value for role in roles]
-    able = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else "".join(names)
-    role = page.actor.role.value if page.actor.role else "present"
-    _draw(
-        "Not for your role",
-        f"“{what}” ({permission}) is not part of your role, {role}.",
-        f"It belongs to {able}. An owner of {page.workspace_name} can give you such a role."
-        if able
-        else "Nobody in this workspace has it.",
-        icon_name="lock",
-    )
+    role = page.actor.acting_role
+    sentences = [f"{access.rule(permission)} It is called {permission}."]
+    if role is not None and permission in access.PERMISSIONS:
+        sentences.append(why(role, permission).remedy)
+    _draw("Not for your role", *sentences, icon_name="lock")
 
 
 def draw_refused(page: PageContext | None, error: Exception) -> None:

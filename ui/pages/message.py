@@ -166,7 +166,7 @@ class StoryView:
 
 
 class Acts:
-    """What may be done about the message: nothing, unless a person's word is wanted."""
+    """Where to go from the message, and what may be done about it where a person's word is wanted."""
 
     def __init__(self, page: PageContext, *, after: Callable[[], Awaitable[None]]) -> None:
         self._page = page
@@ -175,12 +175,20 @@ class Acts:
 
     def show(self, story: Story) -> None:
         detail = story.detail
-        self._region.show(detail.row.id, detail.can_settle, detail.letter_id, detail.letter_state)
+        row = detail.row
+        self._region.show(row.id, row.contact_id, detail.can_settle, detail.letter_id, detail.letter_state)
 
     def _draw(
-        self, message_id: str, can_settle: bool, letter_id: str | None, letter_state: LetterState | None
+        self,
+        message_id: str,
+        contact_id: str | None,
+        can_settle: bool,
+        letter_id: str | None,
+        letter_state: LetterState | None,
     ) -> None:
         page = self._page
+        if contact_id is not None and page.can("contacts.view"):
+            button("Contact", lambda: page.leave(f"/contacts/{contact_id}"), icon="user")
         if letter_id is not None and page.can("dead_letters.view"):
             is_open = letter_state is LetterState.OPEN
             address = f"/dead-letters?id={letter_id}" + ("" if is_open else f"&state={letter_state}")

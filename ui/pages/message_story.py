@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from core.conversations.rules import TimeFlag
 from core.messaging.queries import AttemptView, MessageDetail, StatusView
 from data.enums import Direction, Outcome
 from ui.page import PageContext
@@ -25,6 +26,10 @@ STATUSES: dict[str, tuple[str, Tone]] = {
     "played": ("Played", "green"),
     "failed": ("Meta reports that it failed", "red"),
 }
+TIMES = {
+    TimeFlag.AHEAD: "Meta reports a time over 5 minutes ahead: for billing it happened when it arrived",
+    TimeFlag.STALE: "Meta reports a time over 35 days back: it counts for no conversation",
+}
 _ORDER = {"sent": 2, "delivered": 3, "read": 4, "played": 5, "failed": 6}
 
 
@@ -42,7 +47,7 @@ def happenings(page: PageContext, detail: MessageDetail) -> list[Happening]:
 def _beginning(detail: MessageDetail) -> tuple[datetime, int, Happening]:
     at = detail.row.created_at
     if detail.row.direction is Direction.INBOUND:
-        return at, 0, Happening("Received", at, tone="green")
+        return at, 0, Happening("Received", at, tuple(_flagged(detail.flag)), tone="green")
     who = f" by {detail.sent_by_name}" if detail.sent_by_name else ""
     return at, 0, Happening(f"Created{who}", at)
 
@@ -80,8 +85,13 @@ def _of_status(page: PageContext, status: StatusView, taken_at: datetime) -> tup
     lines = [f"{status.error_code.removeprefix('meta_')} {status.error_title}" if status.error_code else ""]
     lines.append(f"“{status.error_detail}”" if status.error_detail else "")
     lines.append(f"By Meta’s clock; here {page.times.clock(status.received_at)}")
+    lines += _flagged(status.flag)
     happening = Happening(words, status.at, tuple(line for line in lines if line), tone)
     return max(status.at, taken_at), _ORDER.get(status.status, 2), happening
+
+
+def _flagged(flag: TimeFlag | None) -> list[str]:
+    return [TIMES[flag]] if flag else []
 
 
 def _span(seconds: float) -> str:

@@ -39,12 +39,8 @@ async def build(page: PageContext) -> None:
 
 
 class _Messages:
-    """``_first`` is the newest message that is shown: a live refresh asks for its page again."""
-
     def __init__(self, page: PageContext) -> None:
         self._page = page
-        self._first = ""
-        self._is_refreshing = False
         self._phones: list[PhoneChoice] = []
         self._errors: dict[str, str] = {}
 
@@ -54,7 +50,7 @@ class _Messages:
         page.live(self._refresh)
         with heading(page, "Everything sent and received, newest first."):
             if page.can("messages.send"):
-                button("Send a message", lambda: page.leave("/send"), icon="send", kind="pri", collapses=True)
+                button("Send a message", lambda: page.leave("/send"), icon="send", kind="pri")
                 page.command("Send a message", lambda: page.leave("/send"), icon="send", key="n")
         with card("tablecard messages", label="Messages"):
             self._draw_filters()
@@ -157,20 +153,22 @@ class _Messages:
         await self._table.show()
 
     async def _load(self, cursor: str | None) -> Rows:
+        return await self._look(lambda unit: list_messages(unit, self._wanted(unit), cursor=cursor))
+
+    async def _load_again(self, cursor: str | None) -> Rows:
+        """The page that begins with the newest message that is shown, and what came before it since."""
+        first = self._table.first_id
+        if cursor is not None or first is None:
+            return await self._load(cursor)
+        return await self._look(lambda unit: list_again(unit, self._wanted(unit), first=first))
+
+    async def _look(self, query: Callable[[Unit], MessagePage]) -> Rows:
         try:
-            found = await self._page.read(lambda unit: self._query(unit, cursor))
+            found = await self._page.read(query)
         except Forbidden as refusal:  # a number is searched for by someone who may not see numbers
             self._table.explain_nothing("Not for your role", refusal.sentence)
             found = MessagePage([], None)
-        if cursor is None and not self._is_refreshing:
-            self._first = found.items[0].id if found.items else ""
         return Rows([table_row(self._page, row) for row in found.items], found.next_cursor)
-
-    def _query(self, unit: Unit, cursor: str | None) -> MessagePage:
-        wanted = self._wanted(unit)
-        if self._is_refreshing and cursor is None and self._first:
-            return list_again(unit, wanted, first=self._first)
-        return list_messages(unit, wanted, cursor=cursor)
 
     def _wanted(self, unit: Unit) -> MessageFilter:
         asked = self._page.query.get
@@ -185,11 +183,7 @@ class _Messages:
         )
 
     async def _refresh(self) -> None:
-        self._is_refreshing = True
-        try:
-            await self._table.refresh()
-        finally:
-            self._is_refreshing = False
+        await self._table.refresh(self._load_again)
         await self._refresh_drawer()
 
     # ---- the drawer ----

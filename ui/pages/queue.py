@@ -1,15 +1,14 @@
 """The queue: what is on its way to Meta and what waits, by phone and message by message."""
 
-from core.lanes import commands
 from core.messaging.queries import QueueStatus, queue_status
 from core.messaging.waiting import WaitingFilter, Waits, waiting_messages
 from ui.format import duration, number
 from ui.page import PageContext
-from ui.pages.queue_lanes import ASK_FROM, Lanes
-from ui.pages.queue_words import NOTHING, TABS, columns, going, queue_words, soon, table_row, worker_words
-from ui.parts.button import button
+from ui.pages.queue_holds import Holds
+from ui.pages.queue_lanes import Lanes
+from ui.pages.queue_pause import Pausing
+from ui.pages.queue_words import NOTHING, TABS, columns, queue_words, soon, table_row, worker_words
 from ui.parts.card import card, heading
-from ui.parts.confirm import ask_reason, confirm
 from ui.parts.filters import Chips, Segment
 from ui.parts.icon import icon
 from ui.parts.stat import Stat, stats
@@ -29,27 +28,26 @@ class _Queue:
     def __init__(self, page: PageContext, status: QueueStatus) -> None:
         self._page = page
         self._status = status
-        self._may_pause = page.can("queues.pause")
         self._has_phones = len(status.lanes) > 1
         self._show_only = page.query.get("show", "") if page.query.get("show", "") in TABS else ""
 
     async def build(self) -> None:
         with heading(self._page, "What is on its way to Meta, and what waits."):
-            if self._may_pause:
-                self._pause = button("Pause the queue", self._do_pause, icon="pause")
-                self._resume = button("Resume the queue", self._do_resume, icon="play", kind="pri")
+            self._pausing = Pausing(self._page, changed=self._look_again)
         self._draw_state()
         with stats().classes("six"):
             self._draw_stats()
+        self._holds = Holds(self._page, changed=self._look_again)
         self._lanes = Lanes(self._page, changed=self._look_again, chosen=self._choose_phone)
         self._draw_list()
         self._show(self._status)
         self._show_chips()
         self._explain_nothing()
+        await self._holds.refresh()
         await self._table.show()
         self._page.live(self._refresh)
-        if self._may_pause:
-            self._page.command("Pause or resume the queue", self._do_either, icon="pause", key="p")
+        if self._page.can("queues.pause"):
+            self._page.command("Pause or resume the queue", self._pausing.either, icon="pause", key="p")
 
     def _draw_state(self) -> None:
         with box("callout red") as self._banner:
@@ -102,6 +100,7 @@ class _Queue:
         page = self._page
         key = ("queue", page.actor.workspace_id, page.actor.permissions)
         self._show(await page.pulse.shared(key, self._read_status))
+        await self._holds.refresh()
         await self._table.refresh()
 
     def _read_status(self) -> QueueStatus:
@@ -111,6 +110,7 @@ class _Queue:
     async def _look_again(self) -> None:
         """After something that was done here."""
         self._show(await self._page.read(queue_status))
+        await self._holds.refresh()
         await self._table.refresh()
 
     def _show(self, status: QueueStatus) -> None:
@@ -132,9 +132,7 @@ class _Queue:
         self._wellness.classes(add=f"tone-{tone}", remove=" ".join(TONES - {f"tone-{tone}"}))
         self._sentence.set_text(f"{sentence}.")
         self._detail.set_text(detail)
-        if self._may_pause:
-            self._pause.set_visibility(status.pause is None)
-            self._resume.set_visibility(status.can_be_resumed)
+        self._pausing.show(status)
 
     def _show_figures(self, status: QueueStatus) -> None:
         now = self._page.now()
@@ -181,29 +179,3 @@ class _Queue:
                 "Other phones may have something: clear the filter.",
             )
         self._table.explain_nothing(title, about)
-
-    async def _do_either(self) -> None:
-        await (self._do_pause() if self._status.pause is None else self._do_resume())
-
-    async def _do_pause(self) -> None:
-        reason = await ask_reason(
-            "Pause the queue?",
-            f"Nothing of {self._page.workspace_name} is sent until it is resumed. What is on the wire "
-            "finishes; waiting uses up no retry.",
-            yes="Pause the queue",
-        )
-        if reason is None:
-            return
-        await self._page.write(lambda unit: commands.pause(unit, reason=reason), done="The queue is paused")
-        await self._look_again()
-
-    async def _do_resume(self) -> None:
-        count = self._status.paused_only
-        if count >= ASK_FROM and not await confirm(
-            "Resume the queue?",
-            f"{going(count)} Phones that are held themselves stay held.",
-            yes=f"Resume, {number(count)} go",
-        ):
-            return
-        await self._page.write(commands.resume, done=f"The queue is resumed. {going(count)}")
-        await self._look_again()

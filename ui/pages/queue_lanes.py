@@ -6,11 +6,13 @@ from typing import Any
 from core.lanes import commands
 from core.messaging.queries import LaneStatus, QueueStatus
 from data.enums import HoldCause
-from ui.format import number, relative
+from ui.format import number, plural, relative
 from ui.page import PageContext
+from ui.pages.pausing import ask_pause
 from ui.pages.queue_words import going, hold_words, lane_word, soon
 from ui.parts.button import button, link_button
-from ui.parts.confirm import ask_reason, confirm
+from ui.parts.confirm import confirm
+from ui.parts.gauge import Gauge
 from ui.parts.text import Text, box, text
 
 AT_FIRST = 8
@@ -86,7 +88,7 @@ class _Card:
                 self._ready = _count("Ready")
                 self._in_flight = _count("In flight")
                 self._delayed = _count("Delayed")
-            self._draw_gauge()
+            self._gauge = Gauge("Pace", "Pace in messages a second")
             with box("lanefoot"):
                 self._note = text("", "note")
                 if page.can("queues.pause"):
@@ -103,7 +105,8 @@ class _Card:
         self._ready.set_text(number(lane.ready))
         self._in_flight.set_text(number(lane.in_flight))
         self._delayed.set_text(number(lane.delayed))
-        self._show_pace(lane)
+        pace, limit = lane.limit_per_second - lane.remaining, lane.limit_per_second
+        self._gauge.show(pace, limit, f"{number(pace)} of {number(limit)} a second")
         note = self._words(lane)
         self._note.set_text(note)
         self._note.props["title"] = note
@@ -122,36 +125,24 @@ class _Card:
             return f"Next {soon(lane.next_due_at, now)}"
         return "Nothing waits"
 
-    def _draw_gauge(self) -> None:
-        with box("pace"):
-            text("Pace")
-            self._pace = text("", "num")
-            with box("gauge", role="meter") as self._gauge:
-                self._fill = box("fill")
-        self._gauge.props["aria-label"] = "Pace in messages a second"
-        self._gauge.props["aria-valuemin"] = 0
-
-    def _show_pace(self, lane: LaneStatus) -> None:
-        pace, limit = lane.limit_per_second - lane.remaining, lane.limit_per_second
-        self._pace.set_text(f"{number(pace)} of {number(limit)} a second")
-        known = {"aria-valuenow": pace, "aria-valuemax": limit}
-        if any(self._gauge.props.get(name) != value for name, value in known.items()):
-            self._gauge.props.update(known)
-            self._gauge.update()
-            self._fill.style(f"width: {pace * 100 // max(1, limit)}%")
-
     async def _do_pause(self) -> None:
         lane = self._lane
-        reason = await ask_reason(
+        asked = await ask_pause(
             f"Pause {lane.verified_name}?",
-            "Nothing goes out from this phone until it is resumed. What is on the wire finishes; waiting "
-            "uses up no retry.",
+            "Nothing goes out from this phone meanwhile. What is on the wire finishes; waiting uses up no "
+            "retry.",
+            facts=[("Waits now", plural(lane.waiting, "message"))],
             yes="Pause phone",
         )
-        if reason is None:
+        if asked is None:
             return
         await self._page.write(
-            lambda unit: commands.pause(unit, phone_number_id=lane.phone_number_id, reason=reason),
+            lambda unit: commands.pause(
+                unit,
+                phone_number_id=lane.phone_number_id,
+                reason=asked.reason,
+                until=commands.ends_in(unit, asked.minutes),
+            ),
             done=f"{lane.verified_name} is paused",
         )
         await self._changed()

@@ -118,11 +118,12 @@ def lane_word(lane: LaneStatus, pause: HoldView | None) -> Word:
 
 
 def hold_words(page: PageContext, hold: HoldView) -> str:
-    """By whom, since when and why: *by Ada Lindqvist 12 min ago: stocktaking*."""
+    """By whom, since when, why and until when: *by Ada Lindqvist 12 min ago: audit · ends in 48 min*."""
     since = relative(hold.held_at, page.now())
     if hold.cause is not HoldCause.PERSON:
         return f"{since}: {hold.reason or CAUSES[hold.cause]}"
-    return f"{f'by {hold.held_by_name} ' if hold.held_by_name else ''}{since}: {hold.reason}"
+    ends = f" · ends {soon(hold.until, page.now())}" if hold.until is not None else ""
+    return f"{f'by {hold.held_by_name} ' if hold.held_by_name else ''}{since}: {hold.reason}{ends}"
 
 
 def queue_words(page: PageContext, status: QueueStatus) -> tuple[Tone, str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from core.dead_letters import commands
-from core.dead_letters.queries import LetterDetail
+from core.dead_letters.detail import LetterDetail
 from core.errors import DomainError
 from core.messaging.requests import template_payload, text_payload
 from core.phones.queries import PhoneChoice

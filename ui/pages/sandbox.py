@@ -11,6 +11,7 @@ from ui.format import number, plural
 from ui.page import PageContext
 from ui.pages.sandbox_customer import CustomerForm
 from ui.pages.sandbox_faults import FaultForm, FaultList
+from ui.pages.sandbox_meta import MetaForm
 from ui.pages.sandbox_requests import Requests
 from ui.parts.button import button
 from ui.parts.card import card, card_title, heading
@@ -109,6 +110,9 @@ class _Sandbox:
                 with card("", label="A customer writes"):
                     card_title("A customer writes")
                     CustomerForm(self._page, state, changed=self._look_again)
+                with card("", label="Meta changes its mind"):
+                    card_title("Meta changes its mind")
+                    MetaForm(self._page, state, changed=self._look_again)
         self._requests = Requests(self._page)
 
     def _show_state(self, state: SandboxState) -> None:
@@ -125,7 +129,7 @@ class _Sandbox:
 
 
 def _draw_magic(state: SandboxState) -> None:
-    with box("magic", tag="dl"):
+    with box("fates", tag="dl"):
         for fault in state.magic:
             with box():
                 text(f"…{fault.to}", "mono", tag="dt")

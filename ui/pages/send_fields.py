@@ -29,7 +29,7 @@ def phone_field(phones: Sequence[PhoneChoice], chosen: str, on: Chosen) -> None:
         names = {phone.phone_number_id: f"{phone.verified_name} · {phone.display_number}" for phone in phones}
         choice_field("From", names, chosen, search=True, on=on)
         return
-    with box("field phones", tag="fieldset"):
+    with box("field senders", tag="fieldset"):
         text("From", tag="legend")
         with box("phonecards"):
             for phone in phones:

@@ -176,7 +176,7 @@ class Form:
 
     async def _choose_phone(self, phone_id: str) -> None:
         before, self.phone = self.phone, self._phones[phone_id]
-        self._page.go(phone=phone_id)
+        self._page.amend(phone=phone_id)
         if before.waba_id != self.phone.waba_id:
             await self._read_templates()
             self._template.set_options(template_names(self._templates), value=self._chosen_key)
@@ -185,12 +185,12 @@ class Form:
 
     async def _choose_kind(self, kind: str) -> None:
         self.kind = kind
-        self._page.go(kind=None if kind == "template" else kind)
+        self._page.amend(kind=None if kind == "template" else kind)
         self._show_kind()
         await self._on_change()
 
     async def _choose_template(self, key: str | None) -> None:
-        self._page.go(template=key)
+        self._page.amend(template=key)
         problem(self._template, "")
         self._show_kind()
         await self._on_change()

@@ -1,6 +1,7 @@
 """What a send will look like: on its reader's phone, to the service window, and to Meta."""
 
 import re
+from itertools import zip_longest
 from typing import Any
 
 from core.messaging.preview import Preview
@@ -21,6 +22,16 @@ _MARKS = re.compile(
 )
 _MARK_LENGTH = {"mono": 3, "bold": 1, "italic": 1, "strike": 1, "open": 0}
 _MEDIA_ICONS = {"location": "globe"}
+_BUTTON_ICONS = {
+    "URL": "external-link",
+    "PHONE_NUMBER": "phone",
+    "COPY_CODE": "copy",
+    "OTP": "copy",
+    "FLOW": "square-pen",
+    "CATALOG": "list",
+    "MPM": "list",
+}
+NOTHING = "Choose a template or write a text, and it stands here."
 EMPTY = Rendered(media="", header="", body="", footer="", buttons=())
 
 
@@ -31,7 +42,7 @@ class SendView:
         self._page = page
         with card("", label="Preview"):
             card_title("As the reader sees it")
-            self._phone = Region(self._draw_phone)
+            self._phone = Region(draw_phone)
             self._window = Region(self._draw_window, "window", role="status")
         with card("padded", label="Request"):
             self._body = Region(self._draw_body)
@@ -44,20 +55,6 @@ class SendView:
             known and known.to_pretty, known and known.window_is_open, known and known.window_ends_at
         )
         self._body.show(body)
-
-    def _draw_phone(self, rendered: Rendered, sender: str) -> None:
-        with box("chat"):
-            with box("chathead"):
-                icon("user")
-                text(sender, tag="b")
-            with box("chatbody"):
-                if rendered == EMPTY:
-                    text("Choose a template or write a text, and it stands here.", "hint", tag="p")
-                    return
-                with box("bubble"):
-                    _draw_bubble(rendered)
-                for label in rendered.buttons:
-                    text(label, "reply")
 
     def _draw_window(self, to: str | None, is_open: bool | None, ends: Any) -> None:
         """The customer's service window, in words: Meta takes free text only while it is open."""
@@ -88,19 +85,37 @@ class SendView:
             json_view(body, title="Request to Meta")
 
 
+def draw_phone(rendered: Rendered, sender: str, nothing: str = NOTHING) -> None:
+    """As a phone shows it, under the sender's name; ``nothing`` is said while there is nothing to show."""
+    with box("chat"):
+        with box("chathead"):
+            icon("user")
+            text(sender, tag="b")
+        with box("chatbody"):
+            if rendered == EMPTY:
+                text(nothing, "hint", tag="p")
+                return
+            with box("bubble"):
+                _draw_bubble(rendered)
+            for label, kind in zip_longest(rendered.buttons, rendered.kinds, fillvalue=""):
+                with box("reply"):
+                    icon(_BUTTON_ICONS.get(kind, "undo-2"))
+                    text(label)
+
+
 def _draw_bubble(rendered: Rendered) -> None:
     if rendered.media:
         with box("media"):
             icon(_MEDIA_ICONS.get(rendered.media, "file-text"))
             text(rendered.media.capitalize())
     if rendered.header:
-        _draw_marked(rendered.header, "header")
-    _draw_marked(rendered.body, "body")
+        draw_marked(rendered.header, "header")
+    draw_marked(rendered.body, "body")
     if rendered.footer:
         text(rendered.footer, "footer", tag="p")
 
 
-def _draw_marked(content: str, classes: str) -> None:
+def draw_marked(content: str, classes: str) -> None:
     """The text with WhatsApp's marks in force; always as text, never as markup."""
     with box(classes, tag="p"):
         for kind, piece in pieces(content):

@@ -5,7 +5,7 @@ from typing import Literal
 from nicegui import ui
 
 from core.ports.meta_errors import ErrorClass
-from data.enums import LetterState
+from data.enums import LetterState, Severity
 from ui.parts.text import text
 
 Tone = Literal["grey", "red", "amber", "blue", "green"]
@@ -38,6 +38,17 @@ ERROR: dict[ErrorClass, Word] = {
     ErrorClass.PERMANENT: ("Permanent", "grey"),
     ErrorClass.RECIPIENT: ("Recipient", "grey"),
     ErrorClass.HOLD: ("Stops the queue", "red"),
+}
+SEVERITY: dict[Severity, Word] = {
+    Severity.CRITICAL: ("Critical", "red"),
+    Severity.WARNING: ("Warning", "amber"),
+    Severity.INFO: ("Worth knowing", "blue"),
+}
+# The icon, and what it means to those who do not see it.
+SEVERITY_ICONS: dict[Severity, tuple[str, str]] = {
+    Severity.CRITICAL: ("octagon-alert", "Critical"),
+    Severity.WARNING: ("triangle-alert", "Warning"),
+    Severity.INFO: ("info", "Worth knowing"),
 }
 
 

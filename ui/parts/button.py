@@ -20,24 +20,22 @@ def button(
     icon: str = "",
     kind: Kind = "",
     small: bool = False,
-    collapses: bool = False,
 ) -> ui.button:
-    """``kind``: ``pri`` for the one main thing, ``danger`` for what loses something, ``ghost`` for the least.
-    ``collapses``: only its icon on a phone."""
+    """``kind``: ``pri`` for the one main thing, ``danger`` for what loses something, ``ghost`` for the
+    least."""
     made = ui.button(label, icon=quasar_icon(icon) if icon else None, color=None)
     made.props("unelevated no-caps :ripple=false")
-    made.classes(f"btn {kind} {'tiny' if small else ''} {'mobicon' if collapses else ''}")
-    if collapses:
-        made.props["aria-label"] = label
+    made.classes(f"btn {kind} {'tiny' if small else ''}")
     if on is not None:
         made.on_click(_once(made, on))
     return made
 
 
-def link_button(label: str, on: Callable[..., Any]) -> ui.element:
+def link_button(label: str, on: Callable[..., Any]) -> Text:
     """A button that looks like a link, within a line of text."""
     made = Text(label, "linkbtn", tag="button").props("type=button")
-    return made.on("click", handler(lambda _: on()))
+    made.on("click", handler(lambda _: on()))
+    return made
 
 
 def icon_button(name: str, label: str, on: Callable[..., Any] | None = None) -> ui.element:
@@ -71,7 +69,11 @@ def _once(made: ui.element, on: Callable[..., Any]) -> Callable[..., Any]:
             await run()
         finally:
             busy = False
-            if not made.is_deleted:
-                made.props(remove="disable" if isinstance(made, ui.button) else "disabled aria-busy")
+            if made.is_deleted:
+                pass
+            elif not isinstance(made, ui.button):
+                made.props(remove="disabled aria-busy")
+            elif made.enabled:  # what it started may have disabled it
+                made.props(remove="disable")
 
     return clicked

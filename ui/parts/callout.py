@@ -1,13 +1,18 @@
 """What happened, what it means, what to do: one box."""
 
-from typing import Literal
-
 from nicegui import ui
 
+from ui.parts.badge import Tone
 from ui.parts.icon import icon
 from ui.parts.text import box, text
 
-_ICONS = {"red": "circle-alert", "amber": "triangle-alert", "blue": "info", "green": "circle-check"}
+_ICONS: dict[Tone, str] = {
+    "grey": "info",
+    "red": "circle-alert",
+    "amber": "triangle-alert",
+    "blue": "info",
+    "green": "circle-check",
+}
 
 
 def callout(
@@ -15,7 +20,7 @@ def callout(
     happened: str = "",
     *,
     advice: str = "",
-    tone: Literal["red", "amber", "blue", "green"] = "red",
+    tone: Tone = "red",
 ) -> ui.element:
     """More can be put into its text, with ``with``."""
     with box(f"callout {tone}"):

@@ -52,10 +52,12 @@ class Drawer:
             await self.open(wanted)
 
     async def open(self, thing_id: str) -> None:
-        """The drawer shows that thing; what ``fill`` refuses leaves it as it was."""
+        """The drawer shows that thing; what ``fill`` refuses leaves it as it was. From one to the next is no
+        step for Back: it closes."""
         await self._draw(thing_id)
+        write = self._page.amend if self.open_id else self._page.go
         self.open_id = thing_id
-        self._page.go(**{self._name: thing_id})
+        write(**{self._name: thing_id})
         self._drawer.classes(add="open")
         self._page.client.run_javascript(f"waypost.drawerOpened({self._drawer.id})")
         self._tell()
@@ -68,6 +70,7 @@ class Drawer:
         """What is open is drawn anew, when it is open."""
         if self.open_id:
             await self._draw(self.open_id)
+            self._page.client.run_javascript(f"waypost.drawerRedrawn({self._drawer.id})")
 
     def close(self) -> None:
         if not self.open_id:

@@ -25,3 +25,12 @@ def facts(page: PageContext, lines: Iterable[tuple[str, Value]], *, mono: Iterab
                 else:
                     text(NOTHING if value is None or value == "" else str(value))
     return made
+
+
+def lines(shown: Iterable[tuple[str, str]]) -> ui.element:
+    """The same for words alone."""
+    with box("facts", tag="dl") as made:
+        for name, value in shown:
+            text(name, tag="dt")
+            text(value, tag="dd")
+    return made

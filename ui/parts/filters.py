@@ -43,6 +43,16 @@ def select_field(label: str, options: Mapping[str, str], value: str, on: Chosen)
     return made
 
 
+def date_field(label: str, value: str, on: Chosen) -> ui.input:
+    """A day, ``YYYY-MM-DD``, empty for none. ``label`` stands in front of it."""
+    made = ui.input(value=value).props("outlined dense type=date").classes("fld pick day")
+    made.props["prefix"] = label
+    made.props["aria-label"] = label
+    run = handler(on)
+    made.on_value_change(lambda event: run((event.value or "").strip()))
+    return made
+
+
 class Segment:
     """One of a few, all in sight; ``tabs`` draws them as tabs with counts."""
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from nicegui import ui
 
+from ui.parts.copy import copy_button
 from ui.parts.text import box, text
-from ui.theme import icon_html
 
 _STRINGS = re.compile(r"(&quot;(?:[^&\\]|\\.|&(?!quot;))*&quot;)(\s*:)?")
 
@@ -19,12 +19,7 @@ def json_view(value: Any, *, title: str = "Payload") -> ui.element:
     with box("jsonview") as made:
         with box("head"):
             text(title, tag="h3")
-            ui.html(
-                f'<button type="button" class="plainbtn" data-copy="{html.escape(raw, quote=True)}">'
-                f"{icon_html('copy')}<span>Copy</span></button>",
-                sanitize=False,
-                tag="span",
-            )
+            copy_button(raw, label=f"Copy {title.lower()}")
         ui.html(
             f'<pre class="json" tabindex="0" role="group" aria-label="{html.escape(title, quote=True)}">'
             f"{highlighted(raw)}</pre>",

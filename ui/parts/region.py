@@ -9,10 +9,16 @@ from ui.parts.text import box
 class Region:
     """``draw(*shown)`` draws into it; ``show`` with what it shows already does nothing."""
 
-    def __init__(self, draw: Callable[..., None], classes: str = "", *, role: str = "") -> None:
+    def __init__(
+        self, draw: Callable[..., None], classes: str = "", *, role: str = "", tag: str = "div"
+    ) -> None:
         self._draw = draw
         self._shown: Any = None
-        self._box = box(classes, role=role)
+        self._box = box(classes, role=role, tag=tag)
+
+    def move(self, position: int) -> None:
+        """To that place among what stands beside it."""
+        self._box.move(target_index=position)
 
     def show(self, *shown: Any) -> None:
         if shown != self._shown:

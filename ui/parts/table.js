@@ -1,7 +1,7 @@
 // The table of every list: real table semantics, native checkboxes, cards on a phone (see css/table.css).
 const CELL = `
   <template v-if="cell.kind === 'code'"><span class="code">{{ cell.code }}</span>{{ cell.main }}</template>
-  <span v-else-if="cell.kind === 'badge'" :class="['badge', cell.tone]">{{ cell.main }}</span>
+  <span v-else-if="cell.kind === 'badge'" :class="['badge', cell.tone]"><svg v-if="cell.icon" class="i" aria-hidden="true"><use :href="cell.icon"></use></svg>{{ cell.main }}</span>
   <time v-else-if="cell.kind === 'when'" class="num" :datetime="cell.at" :title="cell.exact" data-relative>{{ ago(cell.at) }}</time>
   <template v-else-if="cell.kind === 'dots'"><span class="tries" aria-hidden="true"><i v-for="n in Math.max(cell.of, cell.used)" :key="n" :class="n < cell.used ? 'f' : n === cell.used ? ['f', cell.last] : null"></i></span><span class="sr-only">{{ cell.used }} of {{ cell.of }}</span></template>
   <template v-else><template v-if="cell.icon"><svg class="i" aria-hidden="true"><use :href="cell.icon"></use></svg><span class="sr-only">{{ cell.means }} </span></template>{{ cell.main }}</template>`;
@@ -12,7 +12,7 @@ export default {
   <thead><tr>
     <th v-if="selectable" scope="col" class="c-sel"><input type="checkbox" aria-label="Select all rows on this page" :checked="allSelected" :indeterminate="someSelected" @change="$emit('choose-page', $event.target.checked)"></th>
     <th v-for="c in columns" :key="c.key" scope="col" :class="['c-' + c.card, { right: c.right }]" :style="c.width ? { width: c.width } : null" :aria-sort="c.sort || null">
-      <button v-if="c.sort" type="button" class="thbtn" @click="$emit('sort', c.key)">{{ c.title }}<span aria-hidden="true">{{ c.sort === 'descending' ? '↓' : '↑' }}</span></button>
+      <button v-if="c.sort" type="button" class="thbtn" @click="$emit('sort', c.key)">{{ c.title }}<span aria-hidden="true">{{ { descending: '↓', ascending: '↑' }[c.sort] || '↕' }}</span></button>
       <template v-else>{{ c.title }}</template>
     </th>
   </tr></thead>

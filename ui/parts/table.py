@@ -17,6 +17,8 @@ from ui.parts.text import Text, box, text
 from ui.theme import icon_url
 
 Cell = dict[str, Any]
+# How a list is sorted by a column; "none" where it could be.
+Order = Literal["", "none", "ascending", "descending"]
 
 
 def text_cell(
@@ -27,9 +29,13 @@ def text_cell(
     return cell if icon is None else cell | {"icon": icon_url(icon[0]), "means": icon[1]}
 
 
-def badge_cell(word: Word, sub: str = "", *, at: datetime | None = None, after: str = "") -> Cell:
+def badge_cell(
+    word: Word, sub: str = "", *, at: datetime | None = None, after: str = "", icon: str = ""
+) -> Cell:
     """With ``at``, beneath it: ``sub``, that moment as the browser counts on to it, and ``after``."""
     cell = {"kind": "badge", "main": word[0], "tone": word[1], "sub": sub}
+    if icon:
+        cell["icon"] = icon_url(icon)
     return cell if at is None else cell | {"subAt": at.isoformat(), "after": after}
 
 
@@ -69,7 +75,7 @@ class Column:
     card: Literal["title", "aside", "line", "foot", "hidden"] = "line"
     width: str = ""
     right: bool = False
-    sort: Literal["", "ascending", "descending"] = ""
+    sort: Order = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +109,9 @@ class Table:
     ``await show()`` draws the first page, at the start and whenever filters change; ``await refresh()`` is
     for ``page.live``. A live refresh updates the rows that are shown and announces new ones (*14 new*); with
     ``follows`` it replaces them instead, for lists that are short and always the newest, unless something is
-    selected. ``compact`` leaves out the line beneath with the count and the way to further pages.
+    selected. An answer that comes after another page was asked for is dropped. ``compact`` leaves out the
+    line beneath with the count and the way to further pages. ``on_sort(key)`` is a click on the title of a
+    column that can be sorted by.
     """
 
     def __init__(
@@ -132,9 +140,13 @@ class Table:
         self._before: list[str | None] = []
         self._cursor: str | None = None
         self._found = Rows(())
+        self._turns = 0
         self._gone: set[str] = set()
         self.selected: list[str] = []
         self._nothing = nothing
+        with box("newrows"):
+            self._new = button("", self.show, icon="arrow-up", small=True)
+            self._new.set_visibility(False)
         self._grid = _Grid()
         for name, value in {
             "label": label,
@@ -167,9 +179,13 @@ class Table:
         self.select([])
         await self._turn()
 
-    async def refresh(self) -> None:
-        """What is shown is brought up to date in place."""
-        fresh = await self._load(self._cursor)
+    async def refresh(self, again: Load | None = None) -> None:
+        """What is shown is brought up to date in place. ``again``: loads what is shown already in another way
+        than ``load`` would."""
+        turns = self._turns
+        fresh = await (again or self._load)(self._cursor)
+        if turns != self._turns:
+            return
         if self.follows and not self.selected:
             self._found, self._gone = fresh, set()
             self._draw()
@@ -189,13 +205,19 @@ class Table:
         kept = [by_id.get(row.id, row) for row in self._found.rows]
         self._found = Rows(kept, self._found.next_cursor, fresh.total)
         self._draw()
-        self._announce(len(arrived) if self._cursor is None else 0)
+        is_full = len(arrived) == len(fresh.rows) and fresh.next_cursor is not None
+        self._announce(len(arrived) if self._cursor is None else 0, more=is_full)
 
     def select(self, ids: Sequence[str]) -> None:
         self.selected = list(ids)
         self._set("selected", self.selected)
         if self._on_select is not None:
             self._on_select(self.selected)
+
+    def show_order(self, key: str, order: Order) -> None:
+        """The list is sorted so by that column."""
+        columns: list[dict[str, Any]] = self._grid.props["columns"]
+        self._set("columns", [one | {"sort": order} if one["key"] == key else one for one in columns])
 
     def mark_open(self, row_id: str) -> None:
         """The row whose drawer is open; pass it as a drawer's ``on_change``."""
@@ -210,6 +232,11 @@ class Table:
         return ids[at] if 0 <= at < len(ids) else None
 
     @property
+    def first_id(self) -> str | None:
+        """The id of the row on top; None where there is no row."""
+        return self._found.rows[0].id if self._found.rows else None
+
+    @property
     def total(self) -> int | None:
         return self._found.total
 
@@ -221,8 +248,6 @@ class Table:
         with box("pager") as self._pager:
             self._info: Text = text("", "info")
             self._info.props["role"] = "status"
-            self._new = button("", self.show, icon="refresh-cw", small=True, kind="ghost")
-            self._new.set_visibility(False)
             with box("end"):
                 self._previous = button("Previous", self._go_back, icon="chevron-left", small=True)
                 self._next = button("Next", self._go_on, small=True)
@@ -239,12 +264,17 @@ class Table:
             await self._turn()
 
     async def _turn(self) -> None:
+        self._turns += 1
+        turns = self._turns
         self._set("busy", True)
         try:
-            self._found = await self._load(self._cursor)
+            found = await self._load(self._cursor)
         finally:
-            self._set("busy", False)
-        self._gone = set()
+            if turns == self._turns:
+                self._set("busy", False)
+        if turns != self._turns:
+            return
+        self._found, self._gone = found, set()
         self._draw()
         self._announce(0)
 
@@ -276,10 +306,11 @@ class Table:
         more = "+" if self._found.next_cursor is not None and self._found.total is None else ""
         return f"{number(shown)}{more} {self._words[0] if shown == 1 and not more else self._words[1]}"
 
-    def _announce(self, count: int) -> None:
+    def _announce(self, count: int, *, more: bool = False) -> None:
+        """``more`` than fit on a page."""
         self._new.set_visibility(count > 0)
         if count:
-            self._new.set_text(f"{count} new")
+            self._new.set_text(f"{count}{'+' if more else ''} new, show")
 
     def _choose(self, ids: Sequence[str], *, is_chosen: bool) -> None:
         others = [each for each in self.selected if each not in ids]
@@ -308,6 +339,10 @@ class SelectionBar:
         self._bar.set_visibility(bool(selected))
         if selected:
             self._info.set_text(f"{plural(len(selected), *self._words)} selected")
+
+    def say(self, sentence: str) -> None:
+        """Of a selection that is more than what the page shows."""
+        self._info.set_text(sentence)
 
     def __enter__(self) -> ui.element:
         return self._actions.__enter__()

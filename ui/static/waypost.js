@@ -41,16 +41,20 @@
   function isDark() {
     return root.classList.contains("dark");
   }
-  function showTheme() {
-    for (const button of $$("[data-theme-toggle]")) button.setAttribute("aria-pressed", String(isDark()));
+  function showTheme(dark) {
+    root.classList.toggle("dark", dark);
+    if (window.Quasar) window.Quasar.Dark.set(dark); // its own parts: menus, dialogs, fields
+    for (const button of $$("[data-theme-toggle]")) button.setAttribute("aria-pressed", String(dark));
   }
   function toggleTheme() {
-    const dark = root.classList.toggle("dark");
-    if (window.Quasar) window.Quasar.Dark.set(dark);
+    const dark = !isDark();
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `waypost_theme=${dark ? "dark" : "light"}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
-    showTheme();
+    showTheme(dark);
   }
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (system) => {
+    if (!document.cookie.includes("waypost_theme=")) showTheme(system.matches);
+  });
 
   // ---- navigation on narrow screens ----
   function setNavigation(open) {
@@ -72,6 +76,8 @@
     commands = JSON.parse($("#commands")?.dataset.commands || "[]");
     commands.push({ label: "Dark or light theme", icon: "sun", act: toggleTheme, words: "mode" });
     commands.push({ label: "Keyboard shortcuts", icon: "keyboard", act: openHelp, key: "?" });
+    for (const place of $$("#places button[name=workspace]:not([aria-current])"))
+      commands.push({ label: `Switch to ${$(".name", place).textContent}`, icon: "layers", act: () => place.click(), words: "workspace" });
     dialog.showModal();
     const input = $("input", dialog);
     input.value = "";
@@ -85,10 +91,13 @@
       if (!words.length || label.startsWith(words[0])) return 0;
       return label.includes(words[0]) ? 1 : 2;
     };
-    hits = commands
-      .filter((each) => words.every((word) => `go to ${each.label} ${each.words || ""}`.toLowerCase().includes(word)))
+    const found = commands
+      .filter((each) => !each.typed && words.every((word) => `go to ${each.label} ${each.words || ""}`.toLowerCase().includes(word)))
       .sort((one, other) => rank(one) - rank(other))
       .slice(0, 12);
+    const typed = text.trim();
+    const searches = typed ? commands.filter((each) => each.typed) : [];
+    hits = [...found, ...searches.map((each) => ({ ...each, label: `${each.label} “${typed}”`, href: each.href + encodeURIComponent(typed) }))];
     at = 0;
     drawHits();
   }
@@ -103,7 +112,7 @@
         const icon = $("svg.i use")?.getAttribute("href")?.split("#")[0] ?? "";
         line.innerHTML = '<svg class="i" aria-hidden="true"><use></use></svg><span></span>';
         $("use", line).setAttribute("href", `${icon}#${each.icon}`);
-        $("span", line).textContent = each.href ? `Go to ${each.label}` : each.label;
+        $("span", line).textContent = each.href && !each.typed ? `Go to ${each.label}` : each.label;
         if (each.key) {
           const key = document.createElement("kbd");
           key.textContent = each.key;
@@ -169,6 +178,23 @@
     };
     reach(20);
   }
+  let focused = null; // what had the focus last, also once it is gone, and the drawer that it was in
+  let focusedIn = null;
+  document.addEventListener("focusin", (event) => {
+    focused = event.target;
+    focusedIn = focused.closest("[data-drawer]");
+  });
+  // What had the focus was drawn anew with the rest, or is no longer offered: then the way out has it.
+  function drawerRedrawn(id) {
+    const box = window.getHtmlElement(id);
+    const reach = (left) => {
+      if (document.activeElement === document.body && focused && !focused.isConnected) {
+        const same = $$("button", box).find((each) => each.innerText && each.innerText === focused.innerText);
+        (same ?? $("[data-drawer-close]", box))?.focus({ preventScroll: true });
+      } else if (left > 0) setTimeout(reach, 30, left - 1);
+    };
+    if (box && box === focusedIn) reach(20);
+  }
   function drawerClosed(rowId) {
     const row = $(`[data-row="${CSS.escape(rowId)}"]`);
     row?.focus({ preventScroll: true });
@@ -178,6 +204,19 @@
   function isTyping(target) {
     return target.closest("input:not([type=checkbox]), textarea, select, [contenteditable=true], [role=combobox], [role=listbox]");
   }
+  // A dialog that was answered goes once the server has heard it; a key pressed until then counts afterwards.
+  const ANSWER_MS = 1000;
+  let answeredAt = -ANSWER_MS;
+  function isAnswered() {
+    return performance.now() - answeredAt < ANSWER_MS;
+  }
+  function afterDialog(key) {
+    if ($(".q-dialog")) {
+      if (isAnswered()) setTimeout(afterDialog, 20, key);
+      return;
+    }
+    document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  }
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
       event.preventDefault();
@@ -185,9 +224,15 @@
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if ($("dialog[open]") || $(".q-dialog")) return;
+    if ($("dialog[open]")) return;
+    if ($(".q-dialog")) {
+      if (event.key === "Escape") answeredAt = performance.now();
+      else if (/^\S$/.test(event.key) && isAnswered() && !isTyping(event.target)) afterDialog(event.key);
+      return;
+    }
     if (event.key === "Escape") {
       if (document.body.classList.contains("navopen")) setNavigation(false);
+      else if (event.target.matches(".search input")) event.target.blur();
       else if (drawer() && !$(".q-menu")) $("[data-drawer-close]", drawer())?.click();
       return;
     }
@@ -224,6 +269,7 @@
   });
 
   document.addEventListener("click", (event) => {
+    if (event.target.closest?.(".q-dialog .dfoot button")) answeredAt = performance.now();
     const step = event.target.closest?.("[data-drawer-step]");
     if (step) pressedStep = step === document.activeElement ? step.dataset.drawerStep : "";
     const target = event.target.closest?.("[data-palette],[data-help],[data-theme-toggle],[data-nav-open],[data-nav-close],[data-close],[data-copy],.skip");
@@ -245,14 +291,18 @@
   });
   async function copy(button) {
     const label = $("span", button) ?? button;
-    const before = label.textContent;
+    const [words, name] = (button.asItWas ??= [label.textContent, button.ariaLabel]);
+    button.ariaLabel = null; // its name is what is seen
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
       label.textContent = "Copied";
     } catch {
       label.textContent = "Copying is not allowed here";
     }
-    setTimeout(() => (label.textContent = before), 1500);
+    setTimeout(() => {
+      label.textContent = words;
+      button.ariaLabel = name;
+    }, 1500);
   }
 
   document.addEventListener("input", (event) => {
@@ -273,10 +323,12 @@
   // ---- what the server says ----
   function pulse(known) {
     heardAt = Date.now();
-    for (const name of ["waiting", "open_letters"]) {
+    for (const name of ["waiting", "open_letters", "open_alerts"]) {
       const count = $(`[data-count="${name}"]`);
       if (count && count.textContent !== known[name]) count.textContent = known[name];
     }
+    const bell = $(".bell");
+    if (bell && bell.title !== known.bell) bell.ariaLabel = bell.title = known.bell;
     const health = $("[data-health]");
     if (health && health.textContent !== known.health) health.textContent = known.health;
     $(".sidefoot .dot")?.classList.toggle("off", !known.well);
@@ -297,15 +349,28 @@
     }
   }
 
+  // The address is the state: back and forward within a page show it as it was. A jump to a place of it is none.
+  window.addEventListener("popstate", () => location.hash || location.reload());
   document.addEventListener("DOMContentLoaded", () => {
     const chrome = $("#chrome");
     if (chrome) skew = Date.parse(chrome.dataset.now) - Date.now();
     const top = $(".top");
     if (top) new ResizeObserver(() => root.style.setProperty("--head", `${top.offsetHeight}px`)).observe(top);
-    showTheme();
+    showTheme(isDark());
     setInterval(tick, 1000);
     if (chrome) setInterval(reconnectOrLeave, 5000);
+    // On a low screen the navigation scrolls: where one is should be in sight.
+    if (innerWidth > 900) $("#side a[aria-current]")?.scrollIntoView({ block: "nearest" });
     $("#side")?.addEventListener("click", (event) => event.target.closest("a") && setNavigation(false));
   });
-  window.waypost = { relative, pulse, drawerOpened, drawerClosed };
+  // What is written into a field where its cursor stands, as if typed.
+  function insert(id, words) {
+    const field = document.getElementById(id);
+    if (!field) return;
+    field.setRangeText(words, field.selectionStart, field.selectionEnd, "end");
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  }
+
+  window.waypost = { relative, pulse, drawerOpened, drawerRedrawn, drawerClosed, insert };
 })();

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from core.dead_letters import queries
+from core.dead_letters import lists
 from core.dead_letters.commands import annotate, discard, redrive, restore
-from core.dead_letters.queries import LetterFilter
+from core.dead_letters.detail import letter_detail
+from core.dead_letters.filters import LetterFilter
+from core.dead_letters.groups import letter_groups
 from core.errors import Conflict, DomainError, Forbidden, Impossible, NotFound
 from core.unit import Identity, Unit
 from data.enums import LetterState, MessageState, Role
@@ -206,7 +208,7 @@ def test_a_note_and_an_assignee_are_kept_and_audited(desk: Desk) -> None:
         owner = unit.session.exec(unit.scoped(Member)).one().user_id
     do(desk, lambda unit: annotate(unit, letter_id, note="Called them", assignee_id=owner))
     with desk.runtime.unit(desk.place.acting(Role.MANAGER)) as unit:
-        detail = queries.letter_detail(unit, letter_id)
+        detail = letter_detail(unit, letter_id)
     assert detail.row.assignee_id == owner
     assert detail.assignee_name == "owner"
     assert {one.verb for one in detail.actions} == {"assigned", "noted"}
@@ -282,18 +284,18 @@ def test_p1_support_sees_letters_masked(desk: Desk) -> None:
     _, letter_id = die(desk)
     for role, shown in ((Role.SUPPORT, "+49•••••0001"), (Role.MANAGER, "+4915112300001")):
         with desk.runtime.unit(desk.place.acting(role)) as unit:
-            detail = queries.letter_detail(unit, letter_id)
+            detail = letter_detail(unit, letter_id)
             assert detail.row.to == shown
             assert (detail.payload is None) is (role is Role.SUPPORT)
     with desk.runtime.unit(desk.place.acting(Role.SUPPORT)) as unit, pytest.raises(Forbidden) as refusal:
-        queries.list_letters(unit, LetterFilter(to="+4915112300001"))
+        lists.list_letters(unit, LetterFilter(to="+4915112300001"))
     assert refusal.value.facts["permission"] == "contacts.reveal"
 
 
 @pytest.mark.parametrize("role", [Role.AGENT, Role.VIEWER])
 def test_p1_agents_and_viewers_do_not_see_letters(desk: Desk, role: Role) -> None:
     with desk.runtime.unit(desk.place.acting(role)) as unit, pytest.raises(Forbidden):
-        queries.list_letters(unit, LetterFilter())
+        lists.list_letters(unit, LetterFilter())
 
 
 # Lists
@@ -305,38 +307,12 @@ def test_a_list_is_newest_dead_first_and_its_count_is_that_of_its_rows(desk: Des
         letters.append(die(desk)[1])
         desk.advance(1)
     with desk.runtime.unit(desk.place.acting(Role.MANAGER)) as unit:
-        first = queries.list_letters(unit, LetterFilter(state=LetterState.OPEN), limit=3)
-        rest = queries.list_letters(unit, LetterFilter(), cursor=first.next_cursor, limit=3)
-        count = queries.count_letters(unit, LetterFilter(phone_number_id=PHONE_ID))
-        (group,) = queries.letter_groups(unit, LetterFilter())
-        states = queries.counts_by_state(unit)
+        first = lists.list_letters(unit, LetterFilter(state=LetterState.OPEN), limit=3)
+        rest = lists.list_letters(unit, LetterFilter(), cursor=first.next_cursor, limit=3)
+        count = lists.count_letters(unit, LetterFilter(phone_number_id=PHONE_ID))
+        (group,) = letter_groups(unit, LetterFilter())
+        states = lists.counts_by_state(unit)
     assert [row.id for row in first.items + rest.items] == letters[::-1]
     assert rest.next_cursor is None
     assert count == group.count == sum(group.per_hour) == states[LetterState.OPEN] == 5
     assert all(row.can_redrive and row.can_discard and not row.can_restore for row in first.items)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "index"),
-    [
-        (LetterFilter(state=LetterState.OPEN), "ix_dead_letter_state"),
-        (LetterFilter(state=LetterState.OPEN, error_code="meta_131026"), "ix_dead_letter_code"),
-        (LetterFilter(state=LetterState.OPEN, fingerprint="f"), "ix_dead_letter_fingerprint"),
-        (LetterFilter(state=LetterState.OPEN, phone_number_id=PHONE_ID), "ix_dead_letter_phone"),
-        (LetterFilter(state=LetterState.OPEN, template_name="order_update"), "ix_dead_letter_template"),
-        (LetterFilter(state=LetterState.OPEN, to="+4915112300001"), "ix_dead_letter_recipient"),
-    ],
-)
-def test_every_filter_of_open_letters_has_an_index_and_sorts_nothing(
-    desk: Desk, wanted: LetterFilter, index: str
-) -> None:
-    if not desk.runtime.database.is_sqlite:
-        pytest.skip("EXPLAIN QUERY PLAN is SQLite's; PostgreSQL chooses by statistics")
-    with desk.runtime.unit(desk.place.owner) as unit:
-        statement = queries._narrow(unit, unit.scoped(DeadLetter), wanted)
-        ordered = statement.order_by(col(DeadLetter.dead_at).desc(), col(DeadLetter.id).desc())
-        sql = ordered.compile(unit.session.get_bind(), compile_kwargs={"literal_binds": True})
-        rows = unit.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")
-        plan = [str(row[3]) for row in rows]
-    assert any(index in step for step in plan), plan
-    assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in plan), plan

@@ -5,7 +5,11 @@ import copy
 import pytest
 
 from core.dead_letters.commands import redrive
-from core.dead_letters.queries import LetterFilter, letter_detail, letter_figures, letter_groups, list_letters
+from core.dead_letters.detail import letter_detail
+from core.dead_letters.figures import letter_figures
+from core.dead_letters.filters import LetterFilter
+from core.dead_letters.groups import letter_groups
+from core.dead_letters.lists import list_letters
 from core.errors import Impossible
 from core.messaging.requests import text_payload
 from data.enums import LetterState, Role

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import col, func, select
 
-from core.lanes import commands as lanes
+from core.lanes.holding import release
 from core.messaging.dispatch import Dispatcher
 from core.ports.clock import SystemClock
 from core.runtime import Runtime
@@ -107,14 +108,17 @@ class Counted:
         self.most: dict[str, int] = defaultdict(int)
         self.most_in_all = 0
 
-    async def send(self, *, phone_number_id: str, token: str, body: Any) -> Any:
+    async def send(self, *, phone_number_id: str, **call: Any) -> Any:
         self.now[phone_number_id] += 1
         self.most[phone_number_id] = max(self.most[phone_number_id], self.now[phone_number_id])
         self.most_in_all = max(self.most_in_all, sum(self.now.values()))
         try:
-            return await self._graph.send(phone_number_id=phone_number_id, token=token, body=body)
+            return await self._graph.send(phone_number_id=phone_number_id, **call)
         finally:
             self.now[phone_number_id] -= 1
+
+    def open(self) -> None:
+        self._graph.open()
 
     async def close(self) -> None:
         await self._graph.close()
@@ -177,7 +181,7 @@ def test_q7_a_dead_token_stops_its_lanes_and_the_messages_go_once_they_are_relea
     assert waiting >= 7
     with live.unit(place.owner, write=True) as unit:
         for hold in desk.holds():
-            lanes.release(unit, scope=hold.scope, subject=hold.subject)
+            release(unit, scope=hold.scope, subject=hold.subject)
     meta.client.post("/sandbox/reset").raise_for_status()
     drain(live, lambda: states(desk) == {MessageState.SENT: 12})
 
@@ -200,7 +204,6 @@ def test_q1_a_database_that_is_locked_for_a_while_loses_nothing(
 ) -> None:
     if not database.is_sqlite:
         pytest.skip("one writer's lock stops the others on SQLite alone")
-    _answer_locked_after(database, milliseconds=100)
     meta.script("slow", seconds=0.1)
     desk = Desk(live, place)
     queued = desk.queue(25)
@@ -210,19 +213,27 @@ def test_q1_a_database_that_is_locked_for_a_while_loses_nothing(
             await asyncio.sleep(0.01)
         await asyncio.to_thread(_hold_the_lock, database, 1.0)
 
-    drain(live, lambda: is_drained(desk), lock)
+    with _answering_locked_after(database, milliseconds=100):
+        drain(live, lambda: is_drained(desk), lock)
     counts = meta.counts()
     assert states(desk) == {MessageState.SENT: 25}
     assert (counts["accepted"], counts["duplicates"]) == (25, 0)
     assert sorted(counts["byCallback"]) == sorted(queued)
 
 
-def _answer_locked_after(database: Database, *, milliseconds: int) -> None:
-    """A busy database is told of at once, so that the test need not wait five seconds for it."""
+@contextmanager
+def _answering_locked_after(database: Database, *, milliseconds: int) -> Iterator[None]:
+    """A busy database is told of at once, so that the test need not wait five seconds for it. Pools stay from
+    test to test, so the listener must go."""
 
-    @event.listens_for(database.write, "checkout")
     def impatient(connection: Any, *_: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout={milliseconds}")
+
+    event.listen(database.write, "checkout", impatient)
+    try:
+        yield
+    finally:
+        event.remove(database.write, "checkout", impatient)
 
 
 def _hold_the_lock(database: Database, seconds: float) -> None:

@@ -9,7 +9,8 @@ import pytest
 from core.errors import Conflict, DomainError, Forbidden, Impossible, NotFound, TooMany
 from core.lanes import commands as lanes
 from core.messaging import intake
-from core.messaging.intake import Stored, body_hash
+from core.messaging.idempotency import body_hash
+from core.messaging.intake import Stored
 from core.messaging.requests import SendRequest
 from core.messaging.send import send
 from core.unit import Identity
@@ -237,7 +238,7 @@ def test_q13_fifty_direct_sends_at_once_take_exactly_the_limit(desk: Desk) -> No
     start = threading.Barrier(25)
 
     def one(index: int) -> str:
-        start.wait()
+        start.wait(30)
         try:
             return store(desk, order(number(index + 1))).answer.status
         except TooMany as refusal:

@@ -3,13 +3,15 @@ from typing import Any
 
 import pytest
 
+from core.lanes.outages import Heard
 from core.messaging import rules
 from core.messaging.rules import Ladder, Next, Standing, after_failed_status, after_lost_lease, after_reply
-from core.ports.graph import Reply, ReplyKind
+from core.ports.graph_replies import Reply, ReplyKind
 from core.ports.meta_errors import META_ROWS, ErrorClass, Scope, classify, explain
 from data.enums import MessageState, Outcome, WaitingFor
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SINCE = NOW - timedelta(minutes=3)
 LADDER = Ladder((60.0, 300.0, 900.0, 3600.0))
 HOLDING = Ladder((60.0, 300.0, 900.0, 3600.0), hold_unknown=True)
 TIMEOUT = Reply(ReplyKind.UNKNOWN, word="network_timeout", detail="Meta did not answer in time.")
@@ -25,6 +27,7 @@ def standing(**changes: Any) -> Standing:
         "leases_lost": 0,
         "expires_at": NOW + timedelta(days=1),
         "may_duplicate": False,
+        "since": SINCE,
     }
     return Standing(**values | changes)
 
@@ -118,9 +121,13 @@ def test_q5_every_code_of_metas_table_goes_the_way_of_its_class() -> None:
     for row in META_ROWS:
         why = explain(row.code)
         following = after(refusal(int(row.code.removeprefix("meta_"))), expires_at=long_life)
-        if why.klass is ErrorClass.HOLD and why.scope is not Scope.TEMPLATE:
+        if row.code == "meta_132015" or (why.holds and why.scope is Scope.TEMPLATE):
+            assert following.parks == why, row.code
+            assert (following.waiting_for, following.due_at) == (WaitingFor.TEMPLATE, long_life), row.code
+            assert (following.state, following.rung) == (MessageState.QUEUED, 0), row.code
+        elif why.holds:
             assert following.holds == why, row.code
-            assert (following.waiting_for, following.due_at) == (WaitingFor.LANE, NOW), row.code
+            assert (following.waiting_for, following.due_at) == (WaitingFor.LANE, SINCE), row.code
             assert following.rung == 0, row.code
         elif why.klass in (ErrorClass.RETRY, ErrorClass.WAIT):
             assert following.state is MessageState.RETRY_QUEUED, row.code
@@ -294,6 +301,33 @@ def test_q7_a_failure_reported_later_of_class_hold_holds_the_lane() -> None:
     following = failed_later(131042)
     assert following.holds is not None
     assert following.waiting_for is WaitingFor.LANE
+
+
+@pytest.mark.parametrize("code", [132015, 131063, 134102])
+def test_q5_a_paused_template_reported_later_parks_the_message(code: int) -> None:
+    following = failed_later(code, rung=1)
+    assert (following.state, following.waiting_for) == (MessageState.RETRY_QUEUED, WaitingFor.TEMPLATE)
+    assert (following.due_at, following.rung) == (NOW + timedelta(days=1), 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (Reply(ReplyKind.ACCEPTED, wamid="wamid.1"), Heard.ANSWER),
+        (refusal(131026), Heard.ANSWER),
+        (refusal(190), Heard.ANSWER),
+        (refusal(131016), Heard.FAILURE),
+        (Reply(ReplyKind.UNKNOWN, word="bad_response"), Heard.FAILURE),
+        (TIMEOUT, Heard.SILENCE),
+        (Reply(ReplyKind.REFUSED, word="connection_failed"), Heard.SILENCE),
+        (Reply(ReplyKind.UNKNOWN, word="http_502", http_status=502), Heard.SILENCE),
+        (refusal(130429), None),
+        (refusal(131056), None),
+        (refusal(80007), None),
+    ],
+)
+def test_q7_what_a_reply_tells_of_metas_state(reply: Reply, told: Heard | None) -> None:
+    assert rules.heard(reply) is told
 
 
 def test_q4_a_rate_limit_reported_later_uses_up_no_rung() -> None:

@@ -5,7 +5,7 @@ import pytest
 from sqlmodel import col, select
 
 from core.messaging.settling import Result
-from core.ports.graph import Reply, ReplyKind
+from core.ports.graph_replies import Reply, ReplyKind
 from data.enums import HoldCause, LetterState, MessageState, Outcome, SuppressionKind, WaitingFor
 from data.messages import Message, Suppression
 from tests.conftest import PHONE_ID, SECOND_PHONE_ID, Place
@@ -375,3 +375,7 @@ def test_a_rescue_takes_back_what_is_there_in_batches(desk: Desk) -> None:
     assert lease is not None
     desk.advance(desk.runtime.settings.lease_s)
     assert desk.rescue() == 20
+
+
+def test_nothing_to_settle_is_nothing_done(desk: Desk) -> None:
+    assert desk.settle() == []

@@ -7,7 +7,7 @@ import pytest
 from core.monitoring.changes import Changes
 from core.monitoring.commands import beat
 from core.runtime import Runtime
-from core.team.commands import COMMAND
+from core.team.owners import COMMAND
 from core.unit import ANONYMOUS
 
 

@@ -77,8 +77,7 @@ def test_shares_are_of_what_is_settled_in_the_last_day(
         add(unit, MessageState.RECEIVED, direction=Direction.INBOUND)
     with runtime.unit(place.owner) as unit:
         found = overview(unit)
-    assert found.day == Day(settled=5, delivered=2, retried=2, recovered=1, is_sample=False)
-    assert found.sent_last_minute == 3
+    assert found.day == Day(settled=5, delivered=2, read=1, retried=2, recovered=1, is_sample=False)
     assert found.waiting == 1
     assert found.oldest_waiting_at == clock.now()
 

@@ -9,7 +9,7 @@ from core.runtime import Runtime
 from core.unit import Identity
 from data.enums import Role
 from data.operations import AuditEntry
-from tests.conftest import PHONE_ID, Place, with_settings
+from tests.conftest import PHONE_ID, WABA_ID, Place, with_settings
 from tests.core.desk import Meta
 
 
@@ -114,3 +114,17 @@ def test_a_sandbox_that_does_not_answer_is_unavailable(demo: Runtime, place: Pla
     gone = with_settings(demo, waypost_graph_url="http://127.0.0.1:9")
     with pytest.raises(Unavailable):
         sandbox.look(gone, place.acting(Role.OWNER))
+
+
+def test_meta_changes_its_mind(demo: Runtime, place: Place, meta: Meta) -> None:
+    owner = place.acting(Role.OWNER)
+    sandbox.change_phone(demo, owner, PHONE_ID, aspect="quality", word="RED")
+    sandbox.change_account(demo, owner, WABA_ID, aspect="verification", word="rejected")
+    told = meta.client.get("/sandbox/state").json()
+    assert (told["phones"][0]["quality"], told["accounts"][0]["verification"]) == ("RED", "rejected")
+    assert actions(demo) == [
+        ("sandbox.number_changed", f"sandbox:{PHONE_ID}"),
+        ("sandbox.account_changed", f"sandbox:{WABA_ID}"),
+    ]
+    with pytest.raises(Impossible):
+        sandbox.change_account(demo, owner, WABA_ID, aspect="restriction", word="SOME")

@@ -4,13 +4,19 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from core.ports.graph import Graph, GraphError, Reply, ReplyKind
+from core.ports.graph import WABA_FIELDS, Graph
+from core.ports.graph_replies import GraphError, Reply, ReplyKind
+from core.ports.graph_tokens import MetaApp
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 ACCEPTED, REFUSED, UNKNOWN = ReplyKind.ACCEPTED, ReplyKind.REFUSED, ReplyKind.UNKNOWN
@@ -67,7 +73,9 @@ async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     await writer.drain()
 
 
-def send_to(handler: Handler, *, timeout_s: float = 2.0) -> Reply:
+def send_to(
+    handler: Handler, *, timeout_s: float = 2.0, on_written: Callable[[], None] | None = None
+) -> Reply:
     async def whole() -> Reply:
         serving = []
 
@@ -83,7 +91,7 @@ def send_to(handler: Handler, *, timeout_s: float = 2.0) -> Reply:
         port = server.sockets[0].getsockname()[1]
         graph = Graph(base_url=f"http://127.0.0.1:{port}", version="v23.0", timeout_s=timeout_s)
         try:
-            return await graph.send(phone_number_id="1", token="t", body={"to": "+49"})
+            return await graph.send(phone_number_id="1", token="t", body={"to": "+49"}, on_written=on_written)
         finally:
             await graph.close()
             await asyncio.gather(*(task for task in serving if task is not None))
@@ -95,6 +103,32 @@ def send_to(handler: Handler, *, timeout_s: float = 2.0) -> Reply:
 
 def error(code: Any, **more: Any) -> dict[str, Any]:
     return {"error": {"message": "(#1) No", "code": code, "fbtrace_id": "trace", **more}}
+
+
+def test_q13_when_a_request_has_left_is_known_long_before_its_answer() -> None:
+    left: list[float] = []
+    began = time.monotonic()
+    reply = send_to(hang, timeout_s=1.0, on_written=lambda: left.append(time.monotonic() - began))
+    assert reply.word == "network_timeout"
+    assert [took < 1.0 for took in left] == [True]
+
+
+def test_q13_what_never_reached_the_network_has_not_left() -> None:
+    left: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    async def call() -> Reply:
+        graph = Graph(base_url=f"http://127.0.0.1:{port}", version="v23.0", timeout_s=2.0)
+        try:
+            return await graph.send(
+                phone_number_id="1", token="t", body={}, on_written=lambda: left.append(1)
+            )
+        finally:
+            await graph.close()
+
+    assert asyncio.run(call()).word == "connection_failed"
+    assert left == []
 
 
 USAGE = '{"1":[{"estimated_time_to_regain_access": %s}]}'
@@ -157,6 +191,12 @@ def test_q6_a_connection_that_never_was_took_nothing(address: str) -> None:
     assert (reply.kind, reply.word) == (REFUSED, "connection_failed")
 
 
+def test_what_meta_says_to_a_person_stands_where_it_gives_no_details() -> None:
+    told = {"error_subcode": 2388024, "error_user_msg": "There is already en content for this template."}
+    reply = send_to(answers(400, error(100, **told)))
+    assert (reply.subcode, reply.detail) == (2388024, "There is already en content for this template.")
+
+
 def test_what_meta_says_of_a_failure_is_kept() -> None:
     data = {"messaging_product": "whatsapp", "details": "Recipient is not on WhatsApp"}
     reply = send_to(answers(400, error(131026, error_data=data, is_transient=False)))
@@ -191,9 +231,11 @@ def test_q4_how_long_meta_asks_to_wait(headers: dict[str, str], expected_s: floa
 
 def test_k3_a_failed_read_never_shows_the_token_in_its_address() -> None:
     async def whole() -> None:
-        graph = Graph(base_url="http://127.0.0.1:9", version="v23.0", timeout_s=1, app_token="app|secret")
+        graph = Graph(
+            base_url="http://127.0.0.1:9", version="v23.0", timeout_s=1, app=MetaApp("app", "secret")
+        )
         try:
-            await graph.token_expiry(token="EAAG-secret")
+            await graph.inspect_token(token="EAAG-secret")
         finally:
             await graph.close()
 
@@ -220,3 +262,65 @@ def test_pages_are_read_to_their_end(sandbox_url: str) -> None:
     assert [phone["id"] for phone in phones] == ["106540352242922", "106540352242923"]
     assert {template["name"] for template in templates} == {"order_update"}
     assert waba["id"] == "100200300400500"
+
+
+NO_FIELD = "(#100) Tried accessing nonexisting field (%s) on node type (X)"
+
+
+@contextmanager
+def meta_that_knows(*known: str) -> Iterator[tuple[str, list[list[str]]]]:
+    """A Meta that knows those fields only, and the fields of each call to it."""
+    asked: list[list[str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            fields = parse_qs(urlsplit(self.path).query)["fields"][0].split(",")
+            asked.append(fields)
+            unknown = next((name for name in fields if name not in known), None)
+            answer: dict[str, Any] = {"id": "1"}
+            if unknown is not None:
+                answer = error(100, message=NO_FIELD % unknown)
+            body = json.dumps(answer).encode()
+            self.send_response(200 if unknown is None else 400)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_a_field_that_meta_does_not_know_is_left_out_and_never_asked_for_again() -> None:
+    async def whole(url: str) -> dict[str, Any]:
+        graph = Graph(base_url=url, version="v23.0", timeout_s=2)
+        try:
+            await graph.waba(waba_id="1", token="t")
+            return await graph.waba(waba_id="1", token="t")
+        finally:
+            await graph.close()
+
+    known = [name for name in WABA_FIELDS.split(",") if name not in ("country", "subscribed_apps")]
+    with meta_that_knows(*known) as (url, asked):
+        assert asyncio.run(whole(url)) == {"id": "1"}
+    assert [len(fields) for fields in asked] == [len(known) + 2, len(known) + 1, len(known), len(known)]
+    assert asked[-1] == known
+
+
+def test_what_meta_cannot_say_is_not_said() -> None:
+    async def whole(address: str) -> Any:
+        graph = Graph(base_url=address, version="v23.0", timeout_s=2)
+        try:
+            return await graph.health(node_id="1", token="t")
+        finally:
+            await graph.close()
+
+    with meta_that_knows("id") as (url, asked):
+        assert asyncio.run(whole(url)) is None
+    assert asked == [["id", "health_status"], ["id"]]

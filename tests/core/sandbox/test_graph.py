@@ -225,17 +225,56 @@ def test_a_template_is_made_once_per_language_then_edited_and_deleted(meta: http
     assert meta.delete(path, params={"name": "pending_news"}).json() == {"success": True}
     assert get(meta, path, name="pending_news")["data"] == []
     assert meta.delete(path, params={"name": "pending_news"}).status_code == 404
+    gone = meta.post(path, json=body).json()["error"]
+    assert (gone["code"], gone["error_subcode"]) == (100, 2388023)
 
 
 def test_an_approved_template_can_be_edited_and_is_reviewed_again(meta: httpx.Client) -> None:
     template = get(meta, f"/v23.0/{WABA}/message_templates", name="order_update")["data"][0]["id"]
-    parts = [{"type": "BODY", "text": "Changed {{1}}"}]
+    parts = [{"type": "BODY", "text": "Changed {{1}} now"}]
     assert meta.post(f"/v23.0/{template}", json={"components": parts}).json() == {"success": True}
     assert get(meta, f"/v23.0/{template}", fields="status,components") == {
         "id": template,
         "status": "PENDING",
         "components": parts,
     }
+
+
+def test_meta_limits_new_templates_an_hour_and_edits_a_day(meta: httpx.Client) -> None:
+    path = f"/v23.0/{WABA}/message_templates"
+    body: dict[str, Any] = {
+        "language": "en",
+        "category": "UTILITY",
+        "components": [{"type": "BODY", "text": "x"}],
+    }
+    for number in range(100):
+        meta.post(path, json=body | {"name": f"pending_{number}"}).raise_for_status()
+    assert meta.post(path, json=body | {"name": "pending_more"}).json()["error"]["code"] == 80008
+    node = get(meta, path, name="order_update")["data"][0]["id"]
+    for text, fits in (("Changed {{1}} now", True), ("Changed {{1}} again", False)):
+        answer = meta.post(f"/v23.0/{node}", json={"components": [{"type": "BODY", "text": text}]})
+        assert (answer.status_code == 200) is fits, answer.text
+        status = {"status": "APPROVED", "wabaId": WABA}
+        meta.post("/sandbox/templates/order_update/status", json=status).raise_for_status()
+    late = {"category": "MARKETING", "components": body["components"]}
+    assert "category" in meta.post(f"/v23.0/{node}", json=late).json()["error"]["error_user_msg"]
+
+
+@pytest.mark.parametrize(
+    ("part", "subcode"),
+    [
+        ({"type": "BODY", "text": "{{1}} is here"}, 2388299),
+        ({"type": "BODY", "text": "b" * 1025}, 2388072),
+        ({"type": "FOOTER", "text": "f" * 61}, 2388073),
+    ],
+)
+def test_meta_refuses_words_that_are_no_template(
+    meta: httpx.Client, part: dict[str, Any], subcode: int
+) -> None:
+    parts = [part] if part["type"] == "BODY" else [{"type": "BODY", "text": "x"}, part]
+    body = {"name": "n", "language": "en", "category": "UTILITY", "components": parts}
+    answer = meta.post(f"/v23.0/{WABA}/message_templates", json=body)
+    assert answer.json()["error"]["error_subcode"] == subcode
 
 
 def test_the_subscription_of_a_waba_comes_and_goes(meta: httpx.Client) -> None:

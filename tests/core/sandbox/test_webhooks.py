@@ -326,7 +326,7 @@ def test_a_failed_status_fault_sends_only_failed_with_its_error(pair: tuple[http
     assert error["error_data"]["details"]
     assert error["href"].startswith("https://")
     assert "pricing" not in failed
-    assert state(meta)["webhooks"]["pending"] == 0
+    eventually(lambda: state(meta)["webhooks"]["pending"] == 0)
 
 
 def test_a_silent_fault_sends_nothing_and_a_reset_sends_its_statuses(
@@ -439,6 +439,23 @@ def test_a_templates_status_can_be_set_by_hand(pair: tuple[httpx.Client, Receive
     assert meta.post("/sandbox/templates/order_update/status", json={"status": "TIRED"}).status_code == 400
 
 
+def test_a_templates_quality_and_category_change_by_hand_and_are_told(
+    pair: tuple[httpx.Client, Receiver],
+) -> None:
+    meta, receiver = pair
+    changed = {"quality": "RED", "category": "MARKETING", "language": "en_US"}
+    meta.patch("/sandbox/templates/order_update", json=changed).raise_for_status()
+    told: list[dict[str, Any]] = []
+    while len(told) < 2:  # both may come in one POST, or each in its own
+        told += changes_in(receiver.take()[0])
+    quality, category = (each["value"] for each in told)
+    assert (quality["previous_quality_score"], quality["new_quality_score"]) == ("GREEN", "RED")
+    assert (category["previous_category"], category["new_category"]) == ("UTILITY", "MARKETING")
+    assert isinstance(category["message_template_id"], int)
+    for wrong in ({"quality": "VIOLET"}, {"language": "tlh", "quality": "RED"}, {"size": "L"}):
+        assert meta.patch("/sandbox/templates/order_update", json=wrong).status_code == 400
+
+
 def test_any_change_can_be_sent(pair: tuple[httpx.Client, Receiver]) -> None:
     meta, receiver = pair
     meta.post(
@@ -493,3 +510,129 @@ def test_reset_forgets_webhooks_under_way(pair: tuple[httpx.Client, Receiver]) -
     assert state(meta)["webhooks"]["pending"] == 0
     wamid = send(meta)
     assert {one["id"] for one in receiver.statuses(3)} == {wamid}
+
+
+DIGITS = {"display_phone_number": "493055570142"}
+REJECTED_NAME = {
+    "decision": "REJECTED",
+    "requested_verified_name": "Northwind Logistics",
+    "rejection_reason": "NAME_FORMAT_UNACCEPTABLE",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"quality": "RED"}, "phone_number_quality_update", {"event": "FLAGGED"}),
+        ({"throughput": "HIGH"}, "phone_number_quality_update", {"event": "THROUGHPUT_UPGRADE"}),
+        (
+            {"messagingLimit": "TIER_250"},
+            "phone_number_quality_update",
+            {"event": "DOWNGRADE", "old_limit": "TIER_2K", "current_limit": "TIER_250"},
+        ),
+        ({"newNameStatus": "DECLINED"}, "phone_number_name_update", REJECTED_NAME),
+    ],
+)
+def test_what_is_changed_about_a_number_is_read_and_told(
+    pair: tuple[httpx.Client, Receiver], changes: dict[str, str], field: str, told: dict[str, Any]
+) -> None:
+    meta, receiver = pair
+    answer = meta.patch(f"/sandbox/phones/{PHONE}", json=changes).raise_for_status().json()
+    assert {name: answer[name] for name in changes} == changes
+    (change,) = changes_in(receiver.take()[0])
+    assert change == {"field": field, "value": DIGITS | told}
+    meta.patch(f"/sandbox/phones/{PHONE}", json=changes)
+    eventually(lambda: state(meta)["webhooks"]["pending"] == 0)
+    assert state(meta)["webhooks"]["updatesSent"] == 1  # the same again is no change
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "event"),
+    [
+        ({"review": "REJECTED"}, "account_review_update", None),
+        ({"restriction": "DISABLE"}, "account_update", "DISABLED_UPDATE"),
+        ({"restriction": "RESTRICTED_BIZ_INITIATED_MESSAGING"}, "account_update", "ACCOUNT_RESTRICTION"),
+        ({"verification": "rejected"}, "account_update", "PARTNER_CLIENT_CERTIFICATION_STATUS_UPDATE"),
+    ],
+)
+def test_what_is_changed_about_an_account_is_read_and_told(
+    pair: tuple[httpx.Client, Receiver], changes: dict[str, str], field: str, event: str | None
+) -> None:
+    meta, receiver = pair
+    answer = meta.patch(f"/sandbox/accounts/{WABA}", json=changes).raise_for_status().json()
+    assert {name: answer[name] for name in changes} == changes
+    assert state(meta)["accounts"][0] == answer
+    (change,) = changes_in(receiver.take()[0])
+    assert (change["field"], change["value"].get("event")) == (field, event)
+    fields = "account_review_status,business_verification_status,health_status"
+    node = meta.get(f"/v23.0/{WABA}", params={"fields": fields}).json()
+    assert node["account_review_status"] == changes.get("review", "APPROVED")
+    assert node["business_verification_status"] == changes.get("verification", "verified")
+    can_send = {None: "AVAILABLE", "DISABLE": "BLOCKED"}.get(changes.get("restriction"), "LIMITED")
+    assert node["health_status"]["can_send_message"] == can_send
+
+
+def test_a_flagged_number_goes_on_sending(pair: tuple[httpx.Client, Receiver]) -> None:
+    meta, _ = pair
+    meta.patch(f"/sandbox/phones/{PHONE}", json={"quality": "RED"}).raise_for_status()
+    assert send(meta).startswith("wamid.")
+    meta.patch(f"/sandbox/phones/{PHONE}", json={"status": "DISCONNECTED"}).raise_for_status()
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        send(meta)
+    assert refused.value.response.json()["error"]["code"] == 133010
+
+
+FIELDS = [
+    "message_template_status_update",
+    "message_template_quality_update",
+    "message_template_components_update",
+    "template_category_update",
+    "phone_number_quality_update",
+    "phone_number_name_update",
+    "account_review_update",
+    "account_update",
+    "account_alerts",
+    "business_capability_update",
+    "security",
+    "user_preferences",
+]
+
+
+def test_every_field_has_a_sample(pair: tuple[httpx.Client, Receiver]) -> None:
+    meta, receiver = pair
+    for field_name in FIELDS:
+        meta.post("/sandbox/changes", json={"field": field_name}).raise_for_status()
+    found: dict[str, Any] = {}
+    while len(found) < len(FIELDS):
+        for change in changes_in(receiver.take()[0]):
+            found[change["field"]] = change["value"]
+    assert set(found) == set(FIELDS)
+    assert all(isinstance(value, dict) and value for value in found.values())
+    refused = meta.post("/sandbox/changes", json={"field": "a_field_to_come"})
+    assert refused.status_code == 400
+
+
+def test_webhooks_can_come_twice_and_in_another_order(pair: tuple[httpx.Client, Receiver]) -> None:
+    meta, receiver = pair
+    disorder = {"duplicates": 1, "shuffle": True, "lateSeconds": 0.2}
+    meta.patch("/sandbox/webhook", json=disorder).raise_for_status()
+    count = 12
+    for number in range(count):
+        message = {"from": "4915187654321", "text": f"{number}"}
+        meta.post("/sandbox/inbound", json=message).raise_for_status()
+    texts: list[str] = []
+    while len(texts) < 2 * count:
+        for change in changes_in(receiver.take()[0]):
+            texts += [one["text"]["body"] for one in change["value"].get("messages", [])]
+    written = [str(number) for number in range(count)]
+    assert sorted(texts) == sorted(written * 2)
+    assert list(dict.fromkeys(texts)) != written
+
+
+@pytest.mark.parametrize(
+    "disorder", [{"duplicates": 2}, {"lateSeconds": -1}, {"shuffle": "yes"}, {"duplicate": 1}]
+)
+def test_a_disorder_that_cannot_be_is_refused(
+    pair: tuple[httpx.Client, Receiver], disorder: dict[str, Any]
+) -> None:
+    assert pair[0].patch("/sandbox/webhook", json=disorder).status_code == 400

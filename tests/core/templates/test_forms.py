@@ -130,6 +130,7 @@ def test_what_is_not_filled_in_is_named_and_stays_visible() -> None:
         body="Hi Mara, it ends {{2}}.",
         footer="Reply STOP to hear no more from us",
         buttons=("No, thanks", "See the offers", "Copy code"),
+        kinds=("QUICK_REPLY", "URL", "COPY_CODE"),
     )
 
 

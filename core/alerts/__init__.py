@@ -1,0 +1,1 @@
+"""What a person must see: raised by what goes wrong, resolved when it is right again."""

@@ -1,0 +1,1 @@
+"""Copies of the whole, and going back to one."""

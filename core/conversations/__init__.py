@@ -1,0 +1,1 @@
+"""Conversations: what we bill."""

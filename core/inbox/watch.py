@@ -1,0 +1,149 @@
+"""Whether webhooks come, are Meta's, and are applied in time. What is not so is an alert until it is."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Row, text
+from sqlmodel import col, func, select
+
+from core.alerts.commands import raise_alert, resolve_alert
+from core.alerts.kinds import kind_of
+from core.inbox.signatures import bad_since
+from core.unit import Unit
+from data.alerts import Alert
+from data.columns import from_micros, to_micros
+from data.enums import DeliveryState, Severity
+from data.inbox import Delivery, PhoneHeard
+
+SILENCE, LAG, SIGNATURES = "webhook_silence", "webhook_lag", "webhook_signatures"
+LATE_AFTER = timedelta(seconds=60)
+SILENT_AFTER = timedelta(minutes=5)
+SENT_WITHIN = timedelta(minutes=10)
+REFUSED_WITHIN = timedelta(minutes=5)
+PAGE = "/webhooks"
+
+# One step through the index of each workspace, over five minutes of its sends.
+_SENT = text(
+    "SELECT message.workspace_id, message.phone_number_id, min(message.sent_at) AS first_at, last_at "
+    "FROM workspace JOIN message ON message.workspace_id = workspace.id "
+    "LEFT JOIN phone_heard ON phone_heard.phone_number_id = message.phone_number_id "
+    "WHERE message.sent_at >= :since AND message.sent_at < :until AND message.direction = 'outbound' "
+    "GROUP BY message.workspace_id, message.phone_number_id, last_at "
+    "ORDER BY message.workspace_id, message.phone_number_id"
+)
+
+
+def watch(unit: Unit) -> None:
+    """Alerts are as the last minutes were."""
+    _watch_lag(unit)
+    _watch_signatures(unit)
+    _watch_silence(unit)
+
+
+def is_silent(*, first_sent_at: datetime, last_heard_at: datetime | None, now: datetime) -> bool:
+    """Whether a number that sends is told nothing: five minutes after a send that Meta took, no webhook has
+    come for the number since.
+
+    *Sent at 9:00, nothing since 8:58 → silent at 9:05; a status at 9:07 → no more.*
+    """
+    if now - first_sent_at < SILENT_AFTER:
+        return False
+    return last_heard_at is None or last_heard_at < first_sent_at
+
+
+def _watch_lag(unit: Unit) -> None:
+    """*Received at 9:00:00 and still waiting at 9:01:01 → alert; nothing waits any more → resolved.*"""
+    waiting = (
+        select(Delivery.workspace_id, func.min(Delivery.received_at))
+        .where(col(Delivery.state) == DeliveryState.PENDING)
+        .group_by(col(Delivery.workspace_id))
+    )
+    late = {
+        workspace_id: since
+        for workspace_id, since in unit.session.exec(waiting)
+        if unit.now - since > LATE_AFTER
+    }
+    for workspace_id, since in late.items():
+        minutes = (unit.now - since).total_seconds() / 60
+        raise_alert(
+            unit,
+            kind=LAG,
+            subject="inbox",
+            severity=Severity.WARNING,
+            title=kind_of(LAG).title,
+            detail=f"The oldest has been waiting for {minutes:.0f} min.",
+            workspace_id=workspace_id,
+            link=PAGE,
+        )
+    for alert in _open(unit, LAG):
+        if alert.workspace_id not in late:
+            resolve_alert(unit, kind=LAG, subject=alert.subject, workspace_id=alert.workspace_id)
+
+
+def _watch_signatures(unit: Unit) -> None:
+    """The installation's: nobody can say whose a forged webhook is. It ends five minutes after the last
+    wrong one, once a right one came."""
+    refused = bad_since(unit, unit.now - REFUSED_WITHIN)
+    newest = unit.session.exec(
+        select(Delivery.received_at).order_by(col(Delivery.id).desc()).limit(1)
+    ).first()
+    if refused:
+        genuine = newest is not None and unit.now - newest <= REFUSED_WITHIN
+        raise_alert(
+            unit,
+            kind=SIGNATURES,
+            subject="webhooks",
+            severity=Severity.WARNING if genuine else Severity.CRITICAL,
+            title=kind_of(SIGNATURES).title,
+            detail=f"{refused:,} were refused in the last five minutes. "
+            + ("Right ones arrive too." if genuine else "No right one arrived meanwhile."),
+            link=PAGE,
+        )
+        return
+    for alert in _open(unit, SIGNATURES):
+        if newest is not None and newest > alert.last_seen_at:
+            resolve_alert(unit, kind=SIGNATURES, subject=alert.subject)
+
+
+def _watch_silence(unit: Unit) -> None:
+    span = {"since": to_micros(unit.now - SENT_WITHIN), "until": to_micros(unit.now)}
+    for row in unit.session.connection().execute(_SENT, span).all():
+        if _row_is_silent(row, now=unit.now):
+            raise_alert(
+                unit,
+                kind=SILENCE,
+                subject=row.phone_number_id,
+                severity=Severity.WARNING,
+                title=kind_of(SILENCE).title,
+                detail="Nothing has arrived for it since it sent, for five minutes and more.",
+                workspace_id=row.workspace_id,
+                link=PAGE,
+            )
+    silent = _open(unit, SILENCE)
+    heard = _heard(unit, [alert.subject for alert in silent])
+    for alert in silent:
+        if alert.subject in heard and heard[alert.subject] > alert.opened_at:
+            resolve_alert(unit, kind=SILENCE, subject=alert.subject, workspace_id=alert.workspace_id)
+
+
+def _row_is_silent(row: "Row[tuple[str, str, int, int | None]]", *, now: datetime) -> bool:
+    return is_silent(
+        first_sent_at=from_micros(row.first_at),
+        last_heard_at=None if row.last_at is None else from_micros(row.last_at),
+        now=now,
+    )
+
+
+def _open(unit: Unit, kind: str) -> list[Alert]:
+    return list(
+        unit.session.exec(
+            select(Alert)
+            .where(col(Alert.kind) == kind, col(Alert.open_key).is_not(None))
+            .order_by(col(Alert.id))
+        )
+    )
+
+
+def _heard(unit: Unit, phones: Iterable[str]) -> dict[str, datetime]:
+    found = unit.session.exec(select(PhoneHeard).where(col(PhoneHeard.phone_number_id).in_(list(phones))))
+    return {row.phone_number_id: row.last_at for row in found}

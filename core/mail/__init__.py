@@ -1,0 +1,1 @@
+"""Mail to people: kept with what it tells of, sent after the commit."""

@@ -1,0 +1,1 @@
+"""What was sent and heard, minute by minute, for a year back."""
