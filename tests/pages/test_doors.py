@@ -56,7 +56,7 @@ def test_from_the_invitation_into_the_console(stranger: Page, office: Office) ->
     expect(stranger.get_by_text("Strong")).to_be_visible()
     stranger.keyboard.press("Enter")
     stranger.wait_for_url("**/")
-    assert stranger.get_by_role("heading", level=1).count() == 1
+    expect(stranger.get_by_role("heading", level=1)).to_have_count(1)
 
 
 def test_a_second_factor_is_set_up_on_the_way_in(stranger: Page, office: Office) -> None:
