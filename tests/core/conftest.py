@@ -19,5 +19,6 @@ def desk(runtime: Runtime, place: Place) -> Desk:
 def meta(sandbox_url: str) -> Iterator[Meta]:
     """The sandbox as after a start."""
     with httpx.Client(base_url=sandbox_url, timeout=5, trust_env=False) as client:
-        client.post("/sandbox/reset").raise_for_status()
-        yield Meta(client)
+        found = Meta(client)
+        found.reset()
+        yield found

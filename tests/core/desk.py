@@ -184,6 +184,9 @@ class Meta:
 
     client: httpx.Client
 
+    def reset(self) -> None:
+        self.client.post("/sandbox/reset").raise_for_status()
+
     def script(self, kind: str, **rule: Any) -> None:
         self.client.post("/sandbox/faults", json={"kind": kind, **rule}).raise_for_status()
 

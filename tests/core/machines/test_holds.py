@@ -59,13 +59,12 @@ class Holds(RuleBasedStateMachine):
         super().__init__()
         self.desk = begin()
         self.meta = meta
+        meta.reset()
         self.count = 0
         self.wire: list[Claim] = []
         self.met: set[tuple[Subject, HoldCause]] = set()
         self.paused: set[Subject] = set()
         self.blocked: set[str] = set()
-        for phone in BOTH:
-            self.say(phone, blocks=False)
         with self.desk.runtime.unit(COMMAND) as unit:
             known = unit.session.exec(select(Template.name, Template.id)).all()
         self.templates = {name: (HoldScope.TEMPLATE, one) for name, one in known}
