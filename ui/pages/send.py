@@ -97,14 +97,14 @@ class _Send:
     def _show_recipient(self, known: Preview) -> None:
         """Who it is. Once the field is left, a number is written as its country does, and what is none is
         said to be none."""
-        form = self._form
+        form, pretty = self._form, known.to_pretty if known.to_pretty != self._form.to else None
         if self._has_left and form.to:
-            if known.to_pretty is not None:
-                form.write_recipient(known.to_pretty)
+            if pretty is not None:
+                form.write_recipient(pretty)
+                pretty = None
             elif known.refusal is not None and known.refusal_code is not None:
                 form.object(known.refusal_code, known.refusal)
         self._has_left = False
-        pretty = known.to_pretty if known.to_pretty != form.to else None
         form.show_recipient(", ".join(filter(None, (pretty, known.contact_name))))
 
     async def _send(self) -> None:

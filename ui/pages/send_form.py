@@ -1,5 +1,6 @@
 """The form of a send: from which phone, to whom, which template or what text."""
 
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -113,8 +114,11 @@ class Form:
         self._to.update()
 
     def write_recipient(self, pretty: str) -> None:
-        """The same number in other words, which changes nothing else."""
-        self._pretty = self._to.value = pretty
+        """The same number in other words, which changes nothing else. The browser writes it, which alone knows
+        whether somebody types there again."""
+        self._pretty = pretty
+        words = f"{json.dumps(self._to.value)}, {json.dumps(pretty)}"
+        self._page.client.run_javascript(f"waypost.rewrite('f{self._to.id}', {words})")
 
     def is_filled(self) -> bool:
         """Whether everything is given; what is missing is said at its field."""

@@ -372,5 +372,13 @@
     field.focus();
   }
 
-  window.waypost = { relative, pulse, drawerOpened, drawerRedrawn, drawerClosed, insert };
+  // Other words for the same, unless whoever typed them is back in the field, or has typed on.
+  function rewrite(id, was, words) {
+    const field = document.getElementById(id);
+    if (!field || field === document.activeElement || field.value !== was) return;
+    field.value = words;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  window.waypost = { relative, pulse, drawerOpened, drawerRedrawn, drawerClosed, insert, rewrite };
 })();

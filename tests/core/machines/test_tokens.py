@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlmodel import col, select
 
 from core import access, audit
@@ -19,7 +25,7 @@ from core.ports.graph import Graph
 from core.ports.graph_tokens import MetaApp, NewToken, TokenFacts
 from core.team.owners import COMMAND
 from core.tokens import commands, refresh
-from core.tokens.due import has_due, take_due
+from core.tokens.due import Turn, has_due, take_due
 from data.alerts import Alert, Mail
 from data.enums import HoldCause, MessageState, Role
 from data.messages import Message
@@ -65,7 +71,8 @@ class Last(Graph):
 
 
 class Tokens(RuleBasedStateMachine):
-    """``revoked``: what Meta has taken back since it was put in; ``given``: all that people put in."""
+    """``revoked``: what Meta has taken back since it was put in; ``given``: all that people put in;
+    ``turns``: tokens that a slow clock has in hand."""
 
     def __init__(self, begin: Begin, meta: Meta) -> None:
         super().__init__()
@@ -77,6 +84,7 @@ class Tokens(RuleBasedStateMachine):
         self.keeper.give("fine-token")
         self.given = ["fine-token"]
         self.revoked: set[str] = set()
+        self.turns: list[Turn] = []
 
     @rule(role=ROLES, fate=FATES)
     def put_in(self, role: Role, fate: str) -> None:
@@ -127,6 +135,22 @@ class Tokens(RuleBasedStateMachine):
         runtime = self.desk.runtime
         nowhere = Graph(base_url=NOWHERE, version=runtime.settings.waypost_graph_version, timeout_s=1)
         replace(self.keeper, runtime=replace(runtime, graph=nowhere)).tick_after(seconds)
+
+    @rule()
+    def take_up(self) -> None:
+        """A clock that is slow about it."""
+        refresh.look_at_all(self.desk.runtime)
+        with self.desk.runtime.unit(COMMAND, write=True) as unit:
+            self.turns += take_due(unit)
+
+    @precondition(lambda self: self.turns)
+    @rule()
+    def finish(self) -> None:
+        """Who was overtaken meanwhile changes nothing."""
+        turn = self.turns.pop(0)
+        before = self.keeper.row
+        carry_out(self.desk.runtime, refresh.take(self.desk.runtime, turn))
+        assert turn.number == before.turn or self.keeper.row == before
 
     @rule(step=STEPS)
     def die(self, step: str) -> None:
