@@ -120,6 +120,8 @@ def _learn(asked: _Asked, node: TemplateNode) -> None:
         if (name, language) == (node.name, node.language):
             history.take(template, row)
     asked.unit.session.add(template)
+    if metrics.is_dated(asked.waba, asked.word):
+        stops.follow(asked.unit, template, before="")
     asked.keep_words(template)
 
 

@@ -13,7 +13,7 @@ from core.phones.queries import token_of, waba_of
 from core.phones.sync import refusal
 from core.ports.graph_replies import GraphError, ReplyKind
 from core.runtime import Runtime
-from core.templates import history
+from core.templates import history, stops
 from core.templates.handing_over import read_soon
 from core.templates.rules import DELETED
 from core.unit import Identity, Unit
@@ -109,8 +109,9 @@ def _bury(unit: Unit, doomed: _Doomed) -> None:
         if template.status != DELETED:
             word = Word(doomed.asked_at, ChangeSource.API)
             history.note(unit, waba, template, (TemplateAspect.STATUS, DELETED), word=word)
-            template.status = DELETED
+            before, template.status = template.status, DELETED
             unit.session.add(template)
+            stops.follow(unit, template, before=before)
 
 
 def _look_soon(runtime: Runtime, identity: Identity, doomed: _Doomed) -> None:
