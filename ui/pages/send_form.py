@@ -114,7 +114,7 @@ class Form:
         self._to.update()
 
     def write_recipient(self, pretty: str) -> None:
-        """The same number in other words, which changes nothing else. The browser writes it, which alone knows
+        """The same number in other words, which changes nothing else. The browser writes it: it alone knows
         whether somebody types there again."""
         self._pretty = pretty
         words = f"{json.dumps(self._to.value)}, {json.dumps(pretty)}"

@@ -109,6 +109,15 @@ class Templates(RuleBasedStateMachine):
                 field = "message_template_status_update"
                 apply_change(unit, waba=waba, field=field, value=value, at=unit.now)
 
+    @rule(name=NAMES)
+    def vanish(self, name: str) -> None:
+        """Somebody deletes it in Meta's own pages."""
+        self.meta.client.delete(
+            f"/v23.0/{WABA_ID}/message_templates",
+            params={"name": name},
+            headers={"Authorization": "Bearer test-token"},
+        )
+
     @rule(names=st.sampled_from(["ab", "abc"]))
     def have_many_rejected(self, names: str) -> None:
         for name in names:

@@ -187,9 +187,9 @@ class Tokens(RuleBasedStateMachine):
 
     @invariant()
     def who_is_needed_knows(self) -> None:
-        assert len(self.keeper.alerts()) == int(self.keeper.row.needs_attention)
-        if self.keeper.row.refused_at is not None:
-            assert self.keeper.row.needs_attention
+        row = self.keeper.row
+        assert len(self.keeper.alerts()) == int(row.needs_attention)
+        assert row.needs_attention or row.refused_at is None
 
     @invariant()
     def no_token_is_told(self) -> None:

@@ -79,7 +79,9 @@ class Keeper:
     @property
     def row(self) -> AccessToken:
         with self.runtime.unit(self.place.owner) as unit:
-            return unit.session.get_one(AccessToken, self.view.id)
+            return unit.session.exec(
+                select(AccessToken).where(col(AccessToken.waba_id) == self.waba_id)
+            ).one()
 
     @property
     def token(self) -> str:
