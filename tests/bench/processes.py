@@ -67,6 +67,14 @@ def memory_mb(pid: int) -> float:
     raise LookupError(pid)
 
 
+def written_mb(pid: int) -> float:
+    """What a process has had written to disks, in megabytes."""
+    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1]) / 1e6
+    raise LookupError(pid)
+
+
 def cpu_s(pid: int) -> float:
     """The processor time that a process has taken, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

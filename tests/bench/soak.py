@@ -27,7 +27,7 @@ from drain import PHONES, answering, settings_for
 from hooks import SECRET
 from page import write_block
 from posting import signed
-from processes import memory_mb, printed, running
+from processes import memory_mb, printed, running, written_mb
 
 SENDS, HOOKS = 100, 300  # a second
 CONNECTIONS = 16
@@ -119,9 +119,14 @@ def soak(minutes: float) -> list[Look]:
 
             async def load() -> None:
                 streams = asyncio.gather(sends.run(minutes * 60), hooks.run(minutes * 60))
+                before = written_mb(web.pid) + written_mb(worker.pid)
                 while not streams.done():
                     await asyncio.wait([streams], timeout=LOOK_EVERY_S)
-                    looks.append(_look(folder / "var", web.pid, worker.pid, sends, hooks))
+                    now = written_mb(web.pid) + written_mb(worker.pid)
+                    written, before = now - before, now
+                    count = max(1, len(sends.took_ms))
+                    look = _look(folder / "var", web.pid, worker.pid, sends, hooks)
+                    looks.append(look | {"written to disk, bytes a message": written * 1e6 / count})
                     print(_line(looks[-1]), file=sys.stderr, flush=True)
                 await streams
 
