@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ long = pytest.mark.long
 
 SENDS = 60  # before the fault, and again after it
 HOUR_S = 3600
+SUMMER_ENDS = datetime(2026, 10, 25, 1, tzinfo=UTC)
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 DISK_BYTES = 16 * 1024 * 1024
 
@@ -198,7 +200,7 @@ def test_the_disk_is_read_only_for_a_while(on_a_small_disk: Console, seed: int) 
 
 @pytest.fixture
 def time_file(tmp_path: Path) -> Path:
-    """What it says is the time that the console believes: an offset in seconds, or @ and a moment."""
+    """What it says is how far from the time what the console believes is: an offset in seconds."""
     if not FAKETIME.exists():
         pytest.skip("libfaketime is not installed here; make faults installs it")
     path = tmp_path / "time"
@@ -234,10 +236,26 @@ def test_the_clock_jumps_an_hour_ahead_and_back(tmp_path: Path, time_file: Path,
 
 @long
 def test_summer_time_ends_under_load(tmp_path: Path, time_file: Path, seed: int) -> None:
-    """In Berlin three o'clock comes twice that night."""
-    time_file.write_text("@2026-10-25 00:59:50")
+    """In Berlin three o'clock comes twice that night; here it does so between the sends."""
+
+    def believe(until_then_s: float) -> None:
+        ahead = SUMMER_ENDS - datetime.now(UTC) - timedelta(seconds=until_then_s)
+        time_file.write_text(f"{ahead.total_seconds():+.0f}")
+
+    believe(HOUR_S)
     with standing(believing(tmp_path, time_file, TZ="Europe/Berlin")) as console:
-        survive(console, seed, pause(8))
+        senders = begin(console, seed=seed)
+        console.start()
+        believe(4.0)
+        senders.send(range(SENDS))
+        time.sleep(5)
+        senders.send(range(SENDS, 2 * SENDS))
+        drain(console, senders, within=120)
+        stored = "SELECT min(created_at), max(created_at) FROM message"
+        first, last = console.rows(stored)[0]
+        assert first < SUMMER_ENDS.timestamp() * 1_000_000 < last
+        prove(console, senders, sends=2 * SENDS)
+        prove_books(console)
 
 
 # --- Meta ---

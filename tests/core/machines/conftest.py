@@ -26,7 +26,7 @@ SHORT = settings(
     derandomize=True,
     suppress_health_check=list(HealthCheck),
 )
-LONG = settings(SHORT, max_examples=150, stateful_step_count=60, derandomize=False)
+LONG = settings(SHORT, max_examples=100, stateful_step_count=60, derandomize=False)
 HOW_LONG = [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.long)]
 
 
