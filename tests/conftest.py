@@ -146,8 +146,13 @@ def settings(sandbox_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def vault() -> Vault:
-    return Vault((Fernet.generate_key().decode(),))
+def vault_key() -> str:
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture(scope="session")
+def vault(vault_key: str) -> Vault:
+    return Vault((vault_key,))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Dead letters as lists: a page of them in any order, how many there are, which come before and after."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -21,8 +20,6 @@ from data.columns import Instant, from_micros, to_micros
 from data.enums import LetterState
 from data.letters import LetterText
 from data.messages import DeadLetter
-
-NEWER_MAX = 99
 
 
 class LetterSort(StrEnum):
@@ -76,33 +73,6 @@ def list_letters(
     shown = letters[:limit]
     rows = [row_of(unit, letter) for letter in shown]
     return LetterPage(rows, cursor_of(shown[-1]) if len(letters) > limit else None)
-
-
-def count_newer(unit: Unit, wanted: LetterFilter, *, than: str) -> int:
-    """How many match that died after the letter ``than``, at most ``NEWER_MAX``: "37 new, show"."""
-    unit.require("dead_letters.view")
-    first = unit.find(DeadLetter, than, called="dead letter")
-    place = Place(first.attempts, first.dead_at, first.id)
-    return len(find_letters(unit, wanted, sort=LetterSort.OLDEST, after=place, limit=NEWER_MAX))
-
-
-def neighbours(
-    unit: Unit, letter_id: str, wanted: LetterFilter, *, sort: LetterSort = LetterSort.NEWEST
-) -> tuple[str | None, str | None]:
-    """The ids of the letters before and after that one in the list; None at either end."""
-    unit.require("dead_letters.view")
-    _check_sort(wanted, sort)
-    letter = unit.find(DeadLetter, letter_id, called="dead letter")
-    place = Place(letter.attempts, letter.dead_at, letter.id)
-    backward = {
-        LetterSort.NEWEST: LetterSort.OLDEST,
-        LetterSort.OLDEST: LetterSort.NEWEST,
-        LetterSort.MOST_ATTEMPTS: LetterSort.FEWEST_ATTEMPTS,
-        LetterSort.FEWEST_ATTEMPTS: LetterSort.MOST_ATTEMPTS,
-    }[sort]
-    before = find_letters(unit, wanted, sort=backward, after=place, limit=1)
-    after = find_letters(unit, wanted, sort=sort, after=place, limit=1)
-    return (before[0].id if before else None, after[0].id if after else None)
 
 
 def count_letters(unit: Unit, wanted: LetterFilter) -> int:
@@ -186,19 +156,6 @@ def matching_ids(unit: Unit, wanted: LetterFilter) -> Select[Any]:
     if len(parts) == 1:
         return parts[0]
     return select_columns(union_all(*parts).subquery().c.id)
-
-
-def each_letter(
-    unit: Unit, wanted: LetterFilter, *, up_to: Place | None = None, at_once: int = 500
-) -> Iterator[list[DeadLetter]]:
-    """All that match, oldest first, some at a time."""
-    after = None
-    while letters := find_letters(
-        unit, wanted, sort=LetterSort.OLDEST, after=after, up_to=up_to, limit=at_once
-    ):
-        yield letters
-        after = place_of(letters[-1])
-        unit.session.expunge_all()
 
 
 def place_of(letter: DeadLetter) -> Place:

@@ -29,7 +29,6 @@ from core.messaging.reports import StatusReport
 
 CODE_MAX = 10**9
 DETAIL_MAX = 500
-ACCOUNT_ERRORS = "errors"
 _NEW_NUMBER = ("wa_id", "new_wa_id")
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, text, union_all
+from sqlalchemy import ColumnElement, text, union_all
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func
 
@@ -144,12 +144,6 @@ def forget_old_hours(unit: Unit) -> None:
 
 def has_changes(unit: Unit) -> bool:
     return unit.session.scalars(select_columns(col(LetterTallyChange.number)).limit(1)).first() is not None
-
-
-def forget_all(unit: Unit) -> None:
-    """No sums of this workspace any more, for whoever counts anew."""
-    for table in (LetterTally, LetterHour, LetterTallyChange):
-        unit.session.execute(delete(table).where(col(table.workspace_id) == unit.workspace_id))
 
 
 def _named(key: tuple[Any, ...]) -> dict[str, Any]:

@@ -28,10 +28,6 @@ class Vault:
         self._again = again
         self._take(keys)
 
-    def with_newest(self, key: str) -> "Vault":
-        """The same keys, and one that is newer than all of them."""
-        return Vault((key, *self._keys), again=self._again)
-
     def seal(self, secret: str, *, workspace_id: str, field: str) -> bytes:
         return self._fernet.encrypt(json.dumps([workspace_id, field, secret]).encode())
 
