@@ -30,7 +30,8 @@ class ViewRow:
 
 
 def list_views(unit: Unit) -> list[ViewRow]:
-    """One's own and the shared ones, by name. A view of one number is only for those who may see numbers."""
+    """One's own and the shared ones, by name. Another's view of one number is only for those who may see
+    numbers."""
     unit.require("dead_letters.view")
     statement = (
         select(SavedView, User.name)
@@ -45,16 +46,19 @@ def list_views(unit: Unit) -> list[ViewRow]:
     found = []
     for view, owner in unit.session.exec(statement):
         wanted = read_filter(view.wanted)
-        if reveals or not _names_a_number(wanted):
+        if reveals or _is_mine(unit, view) or not _names_a_number(wanted):
             found.append(_row(unit, view, wanted, owner))
     return found
 
 
 def save_view(unit: Unit, *, name: str, wanted: LetterFilter, is_shared: bool = False) -> SavedView:
     """Kept under that name; Conflict ``view_exists`` where one that the actor sees has it. Hours that count
-    back from now go on doing so. A key's view is shared: it has no person."""
+    back from now go on doing so. A key's view is shared: it has no person; one of a number is shared by those
+    who may see numbers."""
     shares = is_shared or unit.actor.user_id is None
     unit.require("dead_letters.annotate" if shares else "dead_letters.view")
+    if shares and _names_a_number(wanted):
+        unit.require("contacts.reveal")
     check_filter(wanted)
     named = name.strip()
     if not named or len(named) > NAME_MAX:
@@ -82,7 +86,7 @@ def delete_view(unit: Unit, view_id: str) -> None:
     """Gone, for all. One's own, or a shared one by whoever may redrive many at once."""
     unit.require("dead_letters.view")
     view = unit.find(SavedView, view_id, called="view")
-    is_mine = view.owner_id is not None and view.owner_id == unit.actor.user_id
+    is_mine = _is_mine(unit, view)
     if not is_mine and not view.is_shared:
         raise NotFound.of("view")
     if not is_mine and not unit.actor.can("dead_letters.bulk_redrive"):
@@ -95,8 +99,11 @@ def _names_a_number(wanted: LetterFilter) -> bool:
     return wanted.to is not None or (wanted.q is not None and read_search(wanted.q)[0] is Find.NUMBER)
 
 
+def _is_mine(unit: Unit, view: SavedView) -> bool:
+    return view.owner_id is not None and view.owner_id == unit.actor.user_id
+
+
 def _row(unit: Unit, view: SavedView, wanted: LetterFilter, owner: str | None) -> ViewRow:
-    is_mine = view.owner_id is not None and view.owner_id == unit.actor.user_id
     return ViewRow(
         id=view.id,
         name=view.name,
@@ -104,5 +111,5 @@ def _row(unit: Unit, view: SavedView, wanted: LetterFilter, owner: str | None) -
         is_shared=view.is_shared,
         owner_name=owner,
         created_at=view.created_at,
-        can_delete=is_mine or unit.actor.can("dead_letters.bulk_redrive"),
+        can_delete=_is_mine(unit, view) or unit.actor.can("dead_letters.bulk_redrive"),
     )

@@ -68,6 +68,13 @@ def test_a_shared_view_of_one_number_is_only_for_those_who_see_numbers(desk: Des
         save_view(unit, name="Words", wanted=LetterFilter(q="mara"))
     with desk.runtime.unit(desk.place.acting(Role.SUPPORT)) as unit:
         assert [view.name for view in list_views(unit)] == ["Words"]
+    with desk.runtime.unit(desk.place.acting(Role.SUPPORT), write=True) as unit:
+        with pytest.raises(Forbidden) as refusal:
+            save_view(unit, name="Hers", wanted=LetterFilter(to=number(1)))
+        assert refusal.value.facts["permission"] == "contacts.reveal"
+        as_person(unit)
+        save_view(unit, name="Hers", wanted=LetterFilter(to=number(1)))  # for oneself, who typed it
+        assert [view.name for view in list_views(unit)] == ["Hers", "Words"]
 
 
 def test_closed_letters_go_after_their_retention_and_open_ones_never(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from core import access
 from core.errors import DomainError, Forbidden
+from core.ports.clock import FrozenClock
 from core.runtime import Runtime
 from data.enums import Role
 from tests.conftest import Places
@@ -31,10 +32,12 @@ HOW_LONG = [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks
 
 
 @pytest.fixture
-def begin(runtime: Runtime, migrated_sqlite: Path, places: Places) -> Begin:
-    """A desk in a workspace that is as new."""
+def begin(runtime: Runtime, clock: FrozenClock, migrated_sqlite: Path, places: Places) -> Begin:
+    """A desk in a workspace that is as new, always at the same moment."""
+    start = clock.now()
 
     def anew() -> Desk:
+        clock.advance((start - clock.now()).total_seconds())
         database = runtime.database
         if database.is_sqlite:
             database.dispose()

@@ -160,7 +160,11 @@ class Messages(RuleBasedStateMachine):
 
     def letters(self) -> list[DeadLetter]:
         with self.desk.runtime.unit(WORKER) as unit:
-            return list(unit.session.exec(select(DeadLetter).order_by(col(DeadLetter.id))))
+            return list(
+                unit.session.exec(
+                    select(DeadLetter).order_by(col(DeadLetter.message_id), col(DeadLetter.round))
+                )
+            )
 
 
 @pytest.mark.parametrize("how_long", HOW_LONG)
