@@ -77,9 +77,11 @@ def test_a_message_fails_in_passing_dies_is_redriven_and_arrives(signed_in: Page
     answer.get_by_role("link", name="Open the message").click()
     ready(page)
     story = page.locator(".timeline li")
-    expect(story).to_have_count(4)
-    expect(story.nth(0)).to_contain_text(re.compile("Attempt 3: failed, but that can pass.*HTTP 500"))
-    expect(story.nth(3)).to_contain_text("Created by")
+    # A busy worker may miss the moment that an attempt was given: that one was stopped, and made anew.
+    failed = story.filter(has_text=re.compile(r"Attempt \d: failed, but that can pass"))
+    expect(failed).to_have_count(3)
+    expect(story.first).to_contain_text("HTTP 500")
+    expect(story.last).to_contain_text("Created by")
     expect(page.get_by_text("Waits for a person, among the dead letters.")).to_be_visible()
 
     page.get_by_role("button", name="Dead letter", exact=True).click()
@@ -96,6 +98,6 @@ def test_a_message_fails_in_passing_dies_is_redriven_and_arrives(signed_in: Page
     row.get_by_role("button").click()
     message = page.get_by_role("complementary", name="Message")
     expect(message.get_by_text("Nothing more: it was delivered.")).to_be_visible()
-    expect(message.get_by_text("Attempt 4: Meta took it")).to_be_visible()
+    expect(message.get_by_text(re.compile(r"^Attempt \d: Meta took it"))).to_be_visible()
     expect(message.locator(".timeline li").nth(0)).to_contain_text("Delivered")
     expect(message.get_by_text("Dead letter: redriven")).to_be_visible()
