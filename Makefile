@@ -25,12 +25,12 @@ run: venv
 	@exec $(BIN)/python main.py serve --demo
 
 test: venv chromium
-	$(PYTEST) -m "not page and not long"
-	$(PYTEST) -m "page and not long"
+	$(PYTEST) --ignore tests/pages -m "not long"
+	$(PYTEST) tests/pages -m "not long"
 
 test-long: venv chromium
-	$(PYTEST) -m "not page"
-	$(PYTEST) -m page
+	$(PYTEST) --ignore tests/pages
+	$(PYTEST) tests/pages
 
 # Some need nginx and libfaketime, and one a machine that lets root mount a disk; what is missing is skipped and said.
 faults: venv

@@ -92,6 +92,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
     def be_patient(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        connection.execute("PRAGMA synchronous=OFF")  # no test cuts the power
 
     for engine in (found.write, found.read):
         event.listen(engine, "connect", be_patient)

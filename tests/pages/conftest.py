@@ -42,16 +42,10 @@ def _chromium() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = [item for item in items if HERE in item.path.parents]
-    skip = (
-        pytest.mark.skip(reason="no Chromium; set WAYPOST_CHROMIUM or install one")
-        if not _chromium()
-        else None
-    )
-    for item in here:
-        item.add_marker(pytest.mark.page)
-        if skip is not None:
-            item.add_marker(skip)
+    if not _chromium():
+        for item in items:
+            if HERE in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="no Chromium; set WAYPOST_CHROMIUM or install one"))
 
 
 @pytest.fixture(scope="session")
