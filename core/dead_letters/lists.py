@@ -1,4 +1,4 @@
-"""Dead letters as lists: a page of them in any order, how many there are, which come before and after."""
+"""Dead letters as lists: a page of them in any order, and how many there are."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

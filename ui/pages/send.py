@@ -102,7 +102,7 @@ class _Send:
             if pretty is not None:
                 form.write_recipient(pretty)
                 pretty = None
-            elif known.refusal is not None and known.refusal_code is not None:
+            elif known.to_pretty is None and known.refusal is not None and known.refusal_code is not None:
                 form.object(known.refusal_code, known.refusal)
         self._has_left = False
         form.show_recipient(", ".join(filter(None, (pretty, known.contact_name))))
