@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+
+from data.turns import Door, Turns, WriteConnection
 
 BUSY_TIMEOUT_MS = 5000
 IDLE_TIMEOUT_MS = 60_000
@@ -66,24 +70,33 @@ def _for_driver(statement: str, dialect: str) -> str:
 
 class Keyed:
     """A statement about the rows of many keys: ``{among}`` in it says that something is one of them, and
-    ``{lock}`` locks the rows where a database has such locks.
+    ``{lock}`` locks the rows where a database has such locks. Where keys are pairs, ``{pairs}`` are the rows
+    that hold them, each an array in its ``value``.
 
-    The keys are one parameter: a list of placeholders would be made ready anew for each batch.
+    The keys are one parameter: a list of placeholders would be made ready anew for each batch, and for a list
+    of pairs SQLite walks the whole table.
     """
 
-    def __init__(self, statement: str) -> None:
-        sqlite = statement.format(among="IN (SELECT value FROM json_each(:keys))", lock="")
-        postgresql = statement.format(among="= ANY(:keys)", lock="FOR UPDATE")
+    def __init__(self, statement: str, *, lock: str = "FOR UPDATE") -> None:
+        self._are_pairs = "{pairs}" in statement
+        sqlite = statement.format(
+            among="IN (SELECT value FROM json_each(:keys))", pairs="json_each(:keys)", lock=""
+        )
+        postgresql = statement.format(
+            among="= ANY(:keys)", pairs="jsonb_array_elements(CAST(:keys AS jsonb))", lock=lock
+        )
         self._statements = {"sqlite": sqlite, "postgresql": _for_driver(postgresql, "postgresql")}
 
-    def rows(self, connection: Connection, keys: Iterable[str]) -> Sequence[Any]:
-        """The rows as they are stored; none for no keys."""
+    def rows(
+        self, connection: Connection, keys: Iterable[str] | Iterable[tuple[str, str | int]], **others: Any
+    ) -> Sequence[Any]:
+        """The rows as they are stored; none for no keys. ``others`` are the statement's other parameters."""
         wanted = list(keys)
         if not wanted:
             return []
         name = connection.dialect.name
-        given = json.dumps(wanted) if name == "sqlite" else wanted
-        return connection.exec_driver_sql(self._statements[name], {"keys": given}).all()
+        given = json.dumps(wanted) if self._are_pairs or name == "sqlite" else wanted
+        return connection.exec_driver_sql(self._statements[name], {"keys": given, **others}).all()
 
 
 def open_database(address: str) -> Database:
@@ -99,8 +112,14 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
     # The connection that was used last is used next: its cache may still hold, which empties once others have
     # written. For that reason caches are small, too: a worker has fourteen, and all of them fill.
     engine = create_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_use_lifo=True, hide_parameters=True
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_use_lifo=True,
+        hide_parameters=True,
+        connect_args={"factory": WriteConnection} if write else {},
     )
+    turns, door = Turns(), Door(Path(url.database or "").parent)
 
     @event.listens_for(engine, "connect")
     def tune(connection: DBAPIConnection, _record: Any) -> None:
@@ -117,12 +136,24 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        if isinstance(connection, WriteConnection):
+            connection.turns, connection.door = turns, door
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
+        driver = connection.connection.driver_connection
+        if not isinstance(driver, WriteConnection):
+            connection.exec_driver_sql("BEGIN")
+            return
         # A transaction that reads, then writes must hold the lock from its first statement: with a plain
         # BEGIN 529 of 800 concurrent ones lost their update, with IMMEDIATE none.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        patience_s, driver.patience_s = driver.patience_s, 0.0
+        try:
+            if not driver.begin(patience_s):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        finally:
+            with suppress(sqlite3.ProgrammingError):  # closed by now, see below
+                driver.patience_s = patience_s
 
     @event.listens_for(engine, "handle_error")
     def close_read_only(context: ExceptionContext) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, text, tuple_
 from sqlmodel import Session, col, select
 
 from core.unit import Unit
+from data.columns import from_micros
+from data.engine import Keyed
 from data.enums import SuppressionKind
 from data.messages import Contact, ServiceWindow, Suppression
 
@@ -20,11 +20,15 @@ SELECT contact.workspace_id, contact.wa_id, survivor.id, suppression.kind
 FROM contact
 JOIN contact AS survivor ON survivor.id = coalesce(contact.merged_into, contact.id)
 LEFT JOIN suppression ON suppression.contact_id = survivor.id AND suppression.lifted_at IS NULL
-WHERE (contact.workspace_id, contact.wa_id) IN :wanted
+WHERE (contact.workspace_id, contact.wa_id) IN (SELECT value->>0, value->>1 FROM {pairs})
+{lock}
 """
-_WANTED: BindParameter[Any] = bindparam("wanted", expanding=True)
-_KNOWN = text(_KNOWN_SQL).bindparams(_WANTED)
-_KNOWN_TO_KEEP = text(_KNOWN_SQL + "FOR KEY SHARE OF contact, survivor").bindparams(_WANTED)
+_WINDOWS = Keyed(
+    "SELECT phone_number_id, contact_id, last_inbound_at FROM service_window "
+    "WHERE (phone_number_id, contact_id) IN (SELECT value->>0, value->>1 FROM {pairs})"
+)
+_KNOWN = Keyed(_KNOWN_SQL, lock="")
+_KNOWN_TO_KEEP = Keyed(_KNOWN_SQL, lock="FOR KEY SHARE OF contact, survivor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,9 @@ def known(
     """(workspace, WhatsApp id) → that contact, the survivor where it was merged; those that were never
     written with are absent. ``to_keep``: none of them is merged away before this transaction ends
     (PostgreSQL; SQLite has one writer)."""
-    if not wanted:
-        return {}
-    connection = session.connection()
-    locks = to_keep and connection.dialect.name != "sqlite"
-    rows = connection.execute(_KNOWN_TO_KEEP if locks else _KNOWN, {"wanted": sorted(wanted)})
+    asked = _KNOWN_TO_KEEP if to_keep else _KNOWN
     found: dict[tuple[str, str], KnownContact] = {}
-    for workspace_id, wa_id, contact_id, kind in rows:
+    for workspace_id, wa_id, contact_id, kind in asked.rows(session.connection(), sorted(wanted)):
         kinds = found[workspace_id, wa_id].kinds if (workspace_id, wa_id) in found else frozenset()
         if kind is not None:
             kinds |= {SuppressionKind(kind)}
@@ -75,12 +75,8 @@ def window_ends(session: Session, *, phone_number_id: str, contact_id: str) -> d
 
 def windows_end(session: Session, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
     """(phone, contact) → when their service window closes; pairs whose customer never wrote are absent."""
-    if not pairs:
-        return {}
-    statement = select(
-        ServiceWindow.phone_number_id, ServiceWindow.contact_id, ServiceWindow.last_inbound_at
-    ).where(tuple_(col(ServiceWindow.phone_number_id), col(ServiceWindow.contact_id)).in_(pairs))
-    return {(row[0], row[1]): row[2] + SERVICE_WINDOW for row in session.exec(statement)}
+    rows = _WINDOWS.rows(session.connection(), pairs)
+    return {(row[0], row[1]): from_micros(row[2]) + SERVICE_WINDOW for row in rows}
 
 
 def contact_of(unit: Unit, *, wa_id: str) -> Contact | None:

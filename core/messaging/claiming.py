@@ -21,6 +21,7 @@ from core.messaging.requests import meta_body
 from core.phones.queries import token_of
 from core.unit import Unit
 from data.columns import Instant, to_micros
+from data.engine import Keyed
 from data.enums import HoldCause, HoldScope, PlanName
 from data.messages import Message
 
@@ -95,10 +96,11 @@ _OPEN_ATTEMPT = text(
     "VALUES (:id, :number, :round, :may_duplicate, :now)"
 )
 _TAKE_SLOTS = text("UPDATE lane SET slots = :slots WHERE phone_number_id = :phone_number_id")
-_MARK = text(
+_MARK = Keyed(
     "UPDATE message SET state = 'sending', lease_until = :until "
-    "WHERE (id, attempt) IN :claims AND state = 'claimed' AND lease_holder = :holder RETURNING id"
-).bindparams(bindparam("claims", expanding=True))
+    "WHERE (id, attempt) IN (SELECT value->>0, CAST(value->>1 AS INTEGER) FROM {pairs}) "
+    "AND state = 'claimed' AND lease_holder = :holder RETURNING id"
+)
 _START = text("UPDATE attempt SET started_at = :now WHERE message_id = :id AND number = :number")
 
 
@@ -216,8 +218,7 @@ def mark_sending(unit: Unit, claims: list[Claim], *, holder: str) -> list[Claim]
     until = to_micros(unit.now + timedelta(seconds=unit.settings.lease_s))
     connection = unit.session.connection()
     found = [(claim.message_id, claim.attempt) for claim in claims]
-    rows = connection.execute(_MARK, {"claims": found, "until": until, "holder": holder})
-    marked = {row[0] for row in rows}
+    marked = {row[0] for row in _MARK.rows(connection, found, until=until, holder=holder)}
     ours = [claim for claim in claims if claim.message_id in marked]
     if ours:
         now = to_micros(unit.now)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, tuple_
+from sqlalchemy import bindparam, text
 
 from core.errors import Conflict, Impossible
 from core.messaging.answers import SendAnswer, answer_again
 from core.unit import Unit
+from data.columns import to_micros
+from data.engine import Keyed
 from data.enums import MessageState
 from data.messages import IdempotencyKey, Message
 
@@ -19,7 +21,15 @@ KEPT_FOR = timedelta(hours=24)
 IN_PROGRESS = "The first send with this Idempotency-Key is still under way. Ask again in a moment."
 
 _TABLE = IdempotencyKey.__table__  # type: ignore[attr-defined]
-_PLACE = tuple_(_TABLE.c.workspace_id, _TABLE.c.key)
+_FORGET = Keyed(
+    "DELETE FROM idempotency_key "
+    "WHERE (workspace_id, key) IN (SELECT value->>0, value->>1 FROM {pairs}) AND created_at <= :oldest "
+    "RETURNING key"
+)
+_USES = Keyed(
+    "SELECT workspace_id, key, body_hash, message_id, CAST(answer AS TEXT) AS answer FROM idempotency_key "
+    "WHERE (workspace_id, key) IN (SELECT value->>0, value->>1 FROM {pairs}) {lock}"
+)
 _REMEMBER = text(
     "INSERT INTO idempotency_key (workspace_id, key, body_hash, message_id, created_at, answer) "
     "VALUES (:workspace_id, :key, :body_hash, :message_id, :created_at, :answer) ON CONFLICT DO NOTHING"
@@ -48,21 +58,17 @@ def body_hash(body: Any) -> str:
 
 def uses_of(unit: Unit, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], KeyUse]:
     """(workspace, key) → its use of the last 24 hours; keys that are free are absent."""
-    if not keys:
-        return {}
     connection = unit.session.connection()
-    oldest = unit.now - KEPT_FOR
-    connection.execute(delete(_TABLE).where(_PLACE.in_(keys), _TABLE.c.created_at <= oldest))
-    rows = connection.execute(select(_TABLE).where(_PLACE.in_(keys)).with_for_update())
+    _FORGET.rows(connection, keys, oldest=to_micros(unit.now - KEPT_FOR))
     return {
         (row.workspace_id, row.key): KeyUse(
             row.workspace_id,
             row.key,
             row.body_hash,
             row.message_id,
-            SendAnswer.from_json(row.answer) if row.answer is not None else None,
+            SendAnswer.from_json(json.loads(row.answer)) if row.answer is not None else None,
         )
-        for row in rows
+        for row in _USES.rows(connection, keys)
     }
 
 

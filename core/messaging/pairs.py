@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import text
 
 from core.unit import Unit
 from data.columns import from_micros, to_micros
+from data.engine import Keyed
 
 Pair = tuple[str, str]
 
@@ -23,10 +24,10 @@ _REFUSED = text(
     "VALUES (:phone, :contact, :refusals, :until) "
     "ON CONFLICT (phone_number_id, contact_id) DO UPDATE SET refusals = :refusals, until = :until"
 )
-_LIMITS = text(
+_LIMITS = Keyed(
     "SELECT phone_number_id, contact_id, until, owed_until FROM pair_limit "
-    "WHERE (phone_number_id, contact_id) IN :pairs"
-).bindparams(bindparam("pairs", expanding=True))
+    "WHERE (phone_number_id, contact_id) IN (SELECT value->>0, value->>1 FROM {pairs})"
+)
 _OWES = text(
     "INSERT INTO pair_limit (phone_number_id, contact_id, refusals, owed_until) "
     "VALUES (:phone, :contact, 0, :owed) "
@@ -54,9 +55,7 @@ def put_off(unit: Unit, pair: Pair, *, refusals: int, until: datetime) -> None:
 
 def limits_of(unit: Unit, pairs: Collection[Pair]) -> dict[Pair, tuple[datetime | None, datetime | None]]:
     """pair → nothing of it goes before, and what was sent so far is paid for at; others are absent."""
-    if not pairs:
-        return {}
-    rows = unit.session.connection().execute(_LIMITS, {"pairs": sorted(pairs)})
+    rows = _LIMITS.rows(unit.session.connection(), sorted(pairs))
     return {(row[0], row[1]): (_moment(row[2]), _moment(row[3])) for row in rows}
 
 

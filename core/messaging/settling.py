@@ -35,7 +35,7 @@ from data.enums import (
     SuppressionKind,
     WaitingFor,
 )
-from data.messages import Message
+from data.messages import LEASED, Message
 from data.sending import Phone, Template
 
 RESCUE_BATCH = 500
@@ -222,10 +222,7 @@ def rescue(unit: Unit) -> int:
     """Work whose lease ran out is taken back (Q2, Q6); returns how many messages. Call until it is 0."""
     statement = (
         select(*_MESSAGE)  # type: ignore[call-overload]
-        .where(
-            col(Message.state).in_([MessageState.CLAIMED, MessageState.SENDING]),
-            col(Message.lease_until) <= unit.now,
-        )
+        .where(LEASED, col(Message.lease_until) <= unit.now)
         .order_by(col(Message.lease_until))
         .limit(RESCUE_BATCH)
         .with_for_update(skip_locked=True)

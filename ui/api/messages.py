@@ -55,9 +55,10 @@ RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 Since = Annotated[Instant | None, Query(alias="from")]
 Until = Annotated[Instant | None, Query()]
+LATER: dict[int | str, dict[str, Any]] = {202: {"description": "Queued, or to be retried."}}
 
 
-@router.post("/template")
+@router.post("/template", responses=LATER)
 @needs("messages.send")
 async def send_template(
     request: Request, body: SendTemplateBody, idempotency_key: Key = None
@@ -66,7 +67,7 @@ async def send_template(
     return await _send(request, body, idempotency_key)
 
 
-@router.post("/text")
+@router.post("/text", responses=LATER)
 @needs("messages.send")
 async def send_text(request: Request, body: SendTextBody, idempotency_key: Key = None) -> JSONResponse:
     """Sends text to a customer who wrote within the last 24 hours."""

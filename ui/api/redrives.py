@@ -58,7 +58,7 @@ class PaceBody(Body):
     rate_per_second: Rate
 
 
-@router.post("/redrives", status_code=202)
+@router.post("/redrives", status_code=202, responses={200: {"description": "What it would do."}})
 @needs("dead_letters.bulk_redrive")
 def start_redrive(request: Request, body: RedrivesBody) -> JSONResponse:
     """Sends many letters again, at a pace. With ``dryRun`` it only says what it would do (200)."""
