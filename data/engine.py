@@ -119,7 +119,8 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
         hide_parameters=True,
         connect_args={"factory": WriteConnection} if write else {},
     )
-    turns, door = Turns(), Door(Path(url.database or "").parent)
+    if write:
+        _write_in_turns(engine, Path(url.database or "").parent)
 
     @event.listens_for(engine, "connect")
     def tune(connection: DBAPIConnection, _record: Any) -> None:
@@ -136,8 +137,6 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
-        if isinstance(connection, WriteConnection):
-            connection.turns, connection.door = turns, door
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
@@ -166,6 +165,14 @@ def _sqlite(url: URL, *, write: bool) -> Engine:
             context.is_disconnect = True
 
     return engine
+
+
+def _write_in_turns(engine: Engine, folder: Path) -> None:
+    turns, door = Turns(), Door(folder)
+
+    @event.listens_for(engine, "connect")
+    def hand_out(connection: Any, _record: Any) -> None:
+        connection.turns, connection.door = turns, door
 
 
 def _postgres(url: URL, **options: Any) -> Engine:

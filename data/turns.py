@@ -60,13 +60,15 @@ class Door:
     it, however quick. It is a lock on the folder, which ends with the process that has it."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
+        self._file: int | None = None
+        with suppress(OSError):  # it may be entered and not be read
+            self._file = os.open(folder, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._file)
 
     def enter(self) -> bool:
-        """Whether nobody else stands there; True where a file system has no such locks."""
+        """Whether nobody else stands there; True where a folder has no such locks."""
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
@@ -75,7 +77,11 @@ class Door:
 
     def leave(self) -> None:
         with suppress(OSError):
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._lock(fcntl.LOCK_UN)
+
+    def _lock(self, how: int) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, how)
 
 
 class WriteConnection(sqlite3.Connection):

@@ -33,6 +33,7 @@ from data.people import Workspace
 from data.schema import migrate
 from data.sending import AccessToken, Lane, Phone, Template, Waba
 from tests.moulds import Mould, is_empty, lift, sweep
+from tests.plans import Plans
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 APP_SECRET = "test-app-secret"
@@ -85,7 +86,12 @@ def postgres() -> Iterator[Database | None]:
 
 
 @pytest.fixture(scope="session")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def plans() -> Plans:
+    return Plans()
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory: pytest.TempPathFactory, plans: Plans) -> Database:
     """Where the SQLite file of each test is, one after the other. The engines stay: they know every statement
     once they have compiled it."""
     found = open_database(f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'waypost.db'}")
@@ -96,6 +102,7 @@ def sqlite(tmp_path_factory: pytest.TempPathFactory) -> Database:
 
     for engine in (found.write, found.read):
         event.listen(engine, "connect", be_patient)
+        plans.watch(engine)
     return found
 
 
@@ -109,6 +116,8 @@ def database(request: pytest.FixtureRequest) -> Iterator[Database]:
         found.dispose()
         for path in found.path.parent.iterdir():
             path.unlink()
+        walked = request.getfixturevalue("plans").told()
+        assert not walked, "A table that grows was walked:\n" + "\n\n".join(walked)
         return
     shared: Database | None = request.getfixturevalue("postgres")
     if shared is None:

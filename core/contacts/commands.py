@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 
 from core.contacts.detail import load
@@ -225,19 +227,22 @@ def _insert(
 def _also_known_by(
     unit: Unit, contact: Contact, *, wa_id: str | None = None, business_user_id: str | None = None
 ) -> Contact | None:
-    """The contact, which that id leads to from now on; None where the id was taken meanwhile.
-
-    A row of its own claims the id first. It stays, as an alias, where the contact has another id of the kind.
-    """
-    alias = _insert(unit, contact.workspace_id, wa_id=wa_id, business_user_id=business_user_id)
-    if alias is None:
-        return None
+    """The contact, which that id leads to from now on; None where the id was taken meanwhile. Where the
+    contact has another id of the kind, a row of its own leads there as an alias."""
     has_one = contact.wa_id if wa_id else contact.business_user_id
     if has_one is not None:
+        alias = _insert(unit, contact.workspace_id, wa_id=wa_id, business_user_id=business_user_id)
+        if alias is None:
+            return None
         alias.merged_into = contact.id
         return contact
-    unit.session.delete(alias)
-    unit.session.flush()
-    contact.wa_id = contact.wa_id or wa_id
-    contact.business_user_id = contact.business_user_id or business_user_id
+    kind = "wa_id" if wa_id else "business_user_id"
+    known_by = wa_id or business_user_id
+    connection = unit.session.connection()
+    try:
+        with connection.begin_nested():
+            connection.execute(update(Contact).where(col(Contact.id) == contact.id).values({kind: known_by}))
+    except IntegrityError:
+        return None
+    set_committed_value(contact, kind, known_by)
     return contact

@@ -160,11 +160,12 @@ def _tallies(unit: Unit) -> dict[str, Tally]:
     """workspace → what its window holds, of those where it holds anything."""
     since = unit.now - WINDOW
     counts: dict[str, dict[str, int]] = {}
-    owner = col(TemplateMetric.workspace_id)
+    # Grouped by the standings', or SQLite walks every event there ever was in the order of the groups.
+    owner = col(AbuseStanding.workspace_id)
     start = func.coalesce(col(AbuseStanding.counts_from), literal(EPOCH, Instant()))
     decided = (
         select(owner, TemplateMetric.event, func.count())
-        .join(AbuseStanding, col(AbuseStanding.workspace_id) == owner)
+        .join(TemplateMetric, col(TemplateMetric.workspace_id) == owner)
         .where(
             col(TemplateMetric.at) > since,
             col(TemplateMetric.at) > start,
@@ -175,12 +176,11 @@ def _tallies(unit: Unit) -> dict[str, Tally]:
     )
     for workspace_id, event, number in unit.session.exec(decided):
         counts.setdefault(workspace_id, {})[str(event)] = number
-    trier = col(RejectedSend.workspace_id)
     tried = (
-        select(trier, func.count())
-        .join(AbuseStanding, col(AbuseStanding.workspace_id) == trier)
+        select(owner, func.count())
+        .join(RejectedSend, col(RejectedSend.workspace_id) == owner)
         .where(col(RejectedSend.at) > since, col(RejectedSend.at) > start)
-        .group_by(trier)
+        .group_by(owner)
     )
     for workspace_id, number in unit.session.exec(tried):
         counts.setdefault(workspace_id, {})[TRIED] = number
