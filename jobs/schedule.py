@@ -17,7 +17,7 @@ from core.dead_letters import bulk
 from core.dead_letters import purge as letter_purge
 from core.inbox.lane import has_due as webhooks_due
 from core.inbox.purge import purge
-from core.inbox.watch import watch
+from core.inbox.watch import find_silent, watch
 from core.lanes import probes
 from core.lanes.commands import end_holds, has_ended_holds
 from core.mail.delivery import deliver_due
@@ -252,8 +252,10 @@ def rescue_all(runtime: Runtime) -> str | None:
 
 def watch_webhooks(runtime: Runtime) -> None:
     """Alerts say whether webhooks come, are Meta's, and are applied in time."""
+    with runtime.unit(CLOCK) as unit:
+        silent = find_silent(unit)
     with runtime.unit(CLOCK, write=True) as unit:
-        watch(unit)
+        watch(unit, silent)
 
 
 def purge_webhooks(runtime: Runtime) -> str:

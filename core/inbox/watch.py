@@ -1,6 +1,7 @@
 """Whether webhooks come, are Meta's, and are applied in time. What is not so is an alert until it is."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Row, text
@@ -40,11 +41,28 @@ _SENT_ON = {
 }
 
 
-def watch(unit: Unit) -> None:
-    """Alerts are as the last minutes were."""
+@dataclass(frozen=True, slots=True)
+class SilentPhone:
+    phone_number_id: str
+    workspace_id: str
+
+
+def watch(unit: Unit, silent: Iterable[SilentPhone]) -> None:
+    """Alerts are as the last minutes were. ``silent``: what ``find_silent`` found, a moment ago."""
     _watch_lag(unit)
     _watch_signatures(unit)
-    _watch_silence(unit)
+    _watch_silence(unit, silent)
+
+
+def find_silent(unit: Unit) -> list[SilentPhone]:
+    """The numbers that are silent now. It reads ten minutes of sends: a writer would keep others waiting."""
+    span = {"since": to_micros(unit.now - SENT_WITHIN), "until": to_micros(unit.now)}
+    connection = unit.session.connection()
+    return [
+        SilentPhone(row.phone_number_id, row.workspace_id)
+        for row in connection.execute(_SENT_ON[connection.dialect.name], span)
+        if _row_is_silent(row, now=unit.now)
+    ]
 
 
 def is_silent(*, first_sent_at: datetime, last_heard_at: datetime | None, now: datetime) -> bool:
@@ -115,24 +133,21 @@ def _watch_signatures(unit: Unit) -> None:
             resolve_alert(unit, kind=SIGNATURES, subject=alert.subject)
 
 
-def _watch_silence(unit: Unit) -> None:
-    span = {"since": to_micros(unit.now - SENT_WITHIN), "until": to_micros(unit.now)}
-    connection = unit.session.connection()
-    for row in connection.execute(_SENT_ON[connection.dialect.name], span).all():
-        if _row_is_silent(row, now=unit.now):
-            raise_alert(
-                unit,
-                kind=SILENCE,
-                subject=row.phone_number_id,
-                severity=Severity.WARNING,
-                title=kind_of(SILENCE).title,
-                detail="Nothing has arrived for it since it sent, for five minutes and more.",
-                workspace_id=row.workspace_id,
-                link=PAGE,
-            )
-    silent = _open(unit, SILENCE)
-    heard = _heard(unit, [alert.subject for alert in silent])
-    for alert in silent:
+def _watch_silence(unit: Unit, silent: Iterable[SilentPhone]) -> None:
+    for one in silent:
+        raise_alert(
+            unit,
+            kind=SILENCE,
+            subject=one.phone_number_id,
+            severity=Severity.WARNING,
+            title=kind_of(SILENCE).title,
+            detail="Nothing has arrived for it since it sent, for five minutes and more.",
+            workspace_id=one.workspace_id,
+            link=PAGE,
+        )
+    told = _open(unit, SILENCE)
+    heard = _heard(unit, [alert.subject for alert in told])
+    for alert in told:
         if alert.subject in heard and heard[alert.subject] > alert.opened_at:
             resolve_alert(unit, kind=SILENCE, subject=alert.subject, workspace_id=alert.workspace_id)
 

@@ -54,12 +54,14 @@ def add_up(unit: Unit) -> int:
     if connection.dialect.name != "sqlite":  # where one writes at a time
         connection.execute(_ALONE)
     taken = connection.execute(_TAKES[connection.dialect.name], {"most": AT_ONCE}).all()
-    sums: dict[_Key, Counts] = {}
+    told: dict[tuple[str, int, str, str], Counts] = {}
     for workspace_id, minute, phone, template, counts in taken:
-        found = Counter(_read(counts))
+        told.setdefault((workspace_id, minute, phone, template), Counter()).update(_read(counts))
+    sums: dict[_Key, Counts] = {}
+    for (workspace_id, minute, phone, template), counts in told.items():
         for step, each_phone, each_template in product(KEPT_MINUTES, {phone, ""}, {template, ""}):
             key = (workspace_id, step, each_phone, each_template, minute - minute % step)
-            sums[key] = sums.get(key, Counter()) + found
+            sums.setdefault(key, Counter()).update(counts)
     rows = []
     for key, counts in sorted(sums.items()):
         named = dict(zip(_KEY.split(", "), key, strict=True))

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from core.inbox.purge import purge
 from core.inbox.signatures import count_bad
-from core.inbox.watch import is_silent, watch
+from core.inbox.watch import find_silent, is_silent, watch
 from data.alerts import Alert
 from data.enums import Severity
 from data.inbox import BadSignature, Delivery, DeliveryFailure, MetaUpdate
@@ -21,8 +21,10 @@ AT = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 def look(desk: Desk) -> list[Alert]:
     """Open alerts, after a look at how things are."""
+    with desk.runtime.unit(WORKER) as unit:
+        silent = find_silent(unit)
     with desk.runtime.unit(WORKER, write=True) as unit:
-        watch(unit)
+        watch(unit, silent)
         unit.session.flush()
         found = unit.session.exec(select(Alert).where(col(Alert.open_key).is_not(None)))
         return list(found)
