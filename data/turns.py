@@ -108,14 +108,16 @@ class WriteConnection(sqlite3.Connection):
         self._has_turn = self.turns.take(patience_s)
         if not self._has_turn:
             return False
-        stands = _look_until(min(until, time.monotonic() + POLITE_S), self.door.enter)
         try:
-            _look_until(until, self._has_begun)
+            stands = _look_until(min(until, time.monotonic() + POLITE_S), self.door.enter)
+            try:
+                _look_until(until, self._has_begun)
+            finally:
+                if stands:
+                    self.door.leave()
         finally:
-            if stands:
-                self.door.leave()
-        if not self.in_transaction:
-            self._give()
+            if not self.in_transaction:
+                self._give()
         return self.in_transaction
 
     def _has_begun(self) -> bool:
@@ -127,16 +129,27 @@ class WriteConnection(sqlite3.Connection):
         return True
 
     def commit(self) -> None:
-        super().commit()
-        self._give()
+        """What cannot be committed is rolled back here: SQLAlchemy takes a failed commit for the end."""
+        try:
+            super().commit()
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                super().rollback()
+            raise
+        finally:
+            self._give()
 
     def rollback(self) -> None:
-        super().rollback()
-        self._give()
+        try:
+            super().rollback()
+        finally:
+            self._give()
 
     def close(self) -> None:
-        super().close()
-        self._give()
+        try:
+            super().close()
+        finally:
+            self._give()
 
     def _give(self) -> None:
         if self._has_turn:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlmodel import Session
 
 from data.engine import Database, open_database
 from data.turns import Turns
@@ -151,3 +152,21 @@ def test_a_connection_that_is_dropped_in_the_middle_gives_its_turn_back(file: Da
     gc.collect()
     with file.write.begin() as after:
         assert after.execute(text("SELECT a FROM kept")).scalar_one() == 0
+
+
+def test_a_commit_that_fails_ends_the_transaction_and_the_turn(file: Database) -> None:
+    with file.write.begin() as connection:
+        connection.execute(text("CREATE TABLE parent (id PRIMARY KEY)"))
+        connection.execute(
+            text("CREATE TABLE child (a REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with Session(file.write) as session:
+        session.execute(text("UPDATE kept SET a = 7"))
+        session.execute(text("INSERT INTO child VALUES (1)"))
+        with pytest.raises(IntegrityError):
+            session.commit()
+    for _ in range(2):
+        with file.write.connect() as connection:
+            connection.connection.driver_connection.patience_s = 0.05  # type: ignore[union-attr]
+            with connection.begin():
+                assert connection.execute(text("SELECT a FROM kept")).scalar_one() == 0
