@@ -135,7 +135,8 @@ def _ours(runtime: Runtime, numbers: list[int], word: str) -> float:
 def _written(database: Bare, word: str, numbers: list[int]) -> list[tuple[object, ...]]:
     wamids = ",".join(f"'wamid.{number}'" for number in numbers)
     found = database.execute(
-        "SELECT wamid, status, at, message_id, received_at, pricing, conversation FROM message_status "
+        "SELECT wamid, status, at, message_id, received_at, "
+        "CAST(pricing AS TEXT), CAST(conversation AS TEXT) FROM message_status "
         f"WHERE wamid IN ({wamids}) AND status = '{word}'"
     ).fetchall()
     if len(found) != len(numbers):
