@@ -354,9 +354,8 @@ def _deciding(size: Size, *, cpu_ms: float) -> list[Figure]:
         _say(f"throughput decisions, {processes} at once")
         cost = decision_ms(processes=processes, claims=size.decisions)
         what = f"processor time of a throughput decision, {processes} process{'es' if processes > 1 else ''}"
-        figures.append(
-            Figure(what, f"{cost:.3f} ms", "≤ 3 % of a send", f"{cpu_ms:.2f} ms", f"{cost / cpu_ms:.1%}")
-        )
+        goal = f"≤ 3 % of a send{'' if cost / cpu_ms <= 0.03 else MISSED}"
+        figures.append(Figure(what, f"{cost:.3f} ms", goal, f"{cpu_ms:.2f} ms", f"{cost / cpu_ms:.1%}"))
     return figures
 
 
@@ -397,7 +396,7 @@ def _letters(size: Size) -> list[Figure]:
         Figure(
             f"bulk redrive of {size.redriven:,} letters, against a bare UPDATE in chunks",
             f"{redriven.per_second:,.0f} /s",
-            "≤ 3 × the time",
+            f"≤ 3 × the time{'' if ratio <= 3 else MISSED}",
             f"{redriven.bare_per_second:,.0f} /s",
             f"{ratio:.2f}",
         ),
