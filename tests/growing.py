@@ -37,3 +37,5 @@ ALLOWED = (
     # A contact is erased, which is seldom; keys live for a day, and an index would cost each send.
     "UPDATE idempotency_key SET answer=? WHERE idempotency_key.message_id IN",
 )
+# How SQLAlchemy says that no row can be meant; SQLite then looks at none.
+FINDS_NOTHING = "WHERE 0 = 1"
