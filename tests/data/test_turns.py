@@ -50,7 +50,13 @@ def _ask(turns: Turns, pool: ThreadPoolExecutor, order: list[int], number: int) 
         turns.give()
 
     pool.submit(mine)
+    _until_wait(turns, number)
+
+
+def _until_wait(turns: Turns, number: int) -> None:
+    until = time.monotonic() + PATIENCE_S
     while len(turns._waiting) < number:
+        assert time.monotonic() < until
         time.sleep(0.0005)
 
 
@@ -78,19 +84,16 @@ def test_who_lost_patience_keeps_nobody_waiting() -> None:
 def test_threads_write_in_the_order_in_which_they_came(file: Database) -> None:
     """One that begins anew at once, as it ends, does not overtake who waits."""
     order: list[str] = []
-    waits = threading.Event()
 
     def wait() -> None:
-        waits.set()
         with file.write.begin() as connection:
             order.append("waited")
             connection.execute(text("UPDATE kept SET a = a + 1"))
 
-    with file.write.begin():
+    with file.write.begin() as connection:
         thread = threading.Thread(target=wait)
         thread.start()
-        assert waits.wait(PATIENCE_S)
-        time.sleep(0.05)
+        _until_wait(connection.connection.driver_connection.turns, 1)  # type: ignore[union-attr]
         order.append("first")
     with file.write.begin():
         order.append("first again")
