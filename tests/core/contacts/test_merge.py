@@ -2,10 +2,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlmodel import col, func, select
 
 from core.contacts.commands import change_number, find_or_add, suppress
@@ -311,3 +313,27 @@ def test_b5_a_message_that_comes_while_its_contact_is_merged_is_the_survivors(
         assert survivor.wa_id == ELIF
         assert messages_of(unit, survivor) == 4
         assert windows_of(unit, survivor) == {PHONE_ID: NOW}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_b5_an_id_that_another_process_takes_after_the_look_still_leads_to_one_contact(
+    runtime: Runtime, place: Place
+) -> None:
+    """SQLite has one writer: nobody comes in between there."""
+    with runtime.unit(place.owner, write=True) as unit:
+        first = of(unit, place, wa_id=MARA).id
+    elsewhere: list[str] = []
+
+    def take_it(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE contact SET business_user_id") and not elsewhere:
+            elsewhere.append("begun")
+            with runtime.unit(place.owner, write=True) as other:
+                elsewhere.append(of(other, place, business_user_id=USER).id)
+
+    event.listen(runtime.database.write, "before_cursor_execute", take_it)
+    with runtime.unit(place.owner, write=True) as unit:
+        both = of(unit, place, wa_id=MARA, business_user_id=USER)
+        assert (both.id, both.wa_id, both.business_user_id) == (first, MARA, USER)
+    assert len(elsewhere) == 2
+    with runtime.unit(place.owner, write=True) as unit:
+        assert of(unit, place, business_user_id=USER).id == of(unit, place, wa_id=MARA).id == first
