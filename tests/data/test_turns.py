@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
 from data.engine import Database, open_database
-from data.turns import Turns
+from data.turns import Door, Turns
 
-PATIENCE_S = 30.0
+PATIENCE_S = 10.0
 # Another of our processes, which writes almost without a pause until it is ended.
 GREEDY = """
 import sys, time
@@ -50,12 +50,12 @@ def _ask(turns: Turns, pool: ThreadPoolExecutor, order: list[int], number: int) 
         turns.give()
 
     pool.submit(mine)
-    _until_wait(turns, number)
+    _await(lambda: len(turns._waiting) >= number)
 
 
-def _until_wait(turns: Turns, number: int) -> None:
+def _await(holds: Callable[[], object]) -> None:
     until = time.monotonic() + PATIENCE_S
-    while len(turns._waiting) < number:
+    while not holds():
         assert time.monotonic() < until
         time.sleep(0.0005)
 
@@ -93,7 +93,8 @@ def test_threads_write_in_the_order_in_which_they_came(file: Database) -> None:
     with file.write.begin() as connection:
         thread = threading.Thread(target=wait)
         thread.start()
-        _until_wait(connection.connection.driver_connection.turns, 1)  # type: ignore[union-attr]
+        turns: Turns = connection.connection.driver_connection.turns  # type: ignore[union-attr]
+        _await(lambda: len(turns._waiting) == 1)
         order.append("first")
     with file.write.begin():
         order.append("first again")
@@ -116,6 +117,28 @@ def test_another_process_that_writes_without_a_pause_keeps_nobody_out(file: Data
         finally:
             greedy.kill()
     assert others < 100  # of its turns, while we had twenty of ours
+
+
+def test_of_processes_that_wait_the_one_at_the_door_is_next(file: Database) -> None:
+    """Each of these is opened as another process would, with turns and a door of its own."""
+    second, third = (open_database(f"sqlite:///{file.path}") for _ in range(2))
+    with second.write.connect() as one, third.write.connect() as other:
+        drivers = [one.connection.driver_connection, other.connection.driver_connection]
+    door, order = Door(file.path.parent), list[str]()
+
+    def write(database: Database, name: str) -> None:
+        with database.write.begin():
+            order.append(name)
+
+    for _ in range(20):
+        with ThreadPoolExecutor(2) as pool, file.write.begin():
+            pool.submit(write, second, "second")
+            _await(lambda: not door.enter() or door.leave())
+            pool.submit(write, third, "third")
+            _await(lambda: all(driver.turns._is_taken for driver in drivers))  # type: ignore[union-attr]
+    for database in (second, third):
+        database.dispose()
+    assert order == ["second", "third"] * 20
 
 
 def _count(file: Database) -> int:
