@@ -3,7 +3,8 @@
 A page is one line in ``ui/pages/__init__.py`` and one coroutine, ``async def build(page: PageContext)``:
 
 - ``await page.read(query)``: what ``query(unit)`` returns. A refusal is raised: while the page is being
-  built it becomes the 403 or 404 page, in a handler a toast.
+  built it becomes the 403 or 404 page, in a handler a toast. One read of a page follows the other, so an
+  earlier look never overwrites what a later one shows.
 - ``await page.write(command, done="Saved")``: what ``command(unit)`` returned (True for one that returns
   nothing), or None when it was refused; the refusal is in a toast then.
 - ``await page.act(work, done=…)``: the same for work that opens its own units, such as ``messaging.send``.
@@ -71,6 +72,7 @@ class PageContext:
     prover: Callable[["PageContext"], Awaitable[bool]]
     commands: list[Command] = field(default_factory=list)
     is_live: bool = False
+    _reads: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def workspace_name(self) -> str:
@@ -87,13 +89,14 @@ class PageContext:
         return self.actor.can(permission)
 
     async def read(self, query: Callable[[Unit], Found]) -> Found:
-        """What ``query`` returns, from one read unit in a thread."""
+        """What ``query`` returns, from one read unit in a thread, after the page's reads before it."""
 
         def work() -> Found:
             with self.runtime.unit(self.identity) as unit:
                 return query(unit)
 
-        return await asyncio.to_thread(work)
+        async with self._reads:
+            return await asyncio.to_thread(work)
 
     @overload
     async def write(
