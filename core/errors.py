@@ -101,3 +101,7 @@ class TooMany(DomainError):
 class Unavailable(DomainError):
     status = 503
     code = "unavailable"
+
+
+class Contended(Unavailable):
+    """Another transaction stood in the way of this one: tried again, it may pass."""

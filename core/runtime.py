@@ -1,5 +1,6 @@
 """What every face is handed: settings, database, ports, and units to work in."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from sqlmodel import Session
 
 from core import audit
 from core.counts import Counts
-from core.errors import Forbidden, Unavailable
+from core.errors import Contended, Forbidden, Unavailable
 from core.ports.bell import Bell
 from core.ports.clock import Clock
 from core.ports.graph import Graph
@@ -22,12 +23,16 @@ from core.together import Together
 from core.unit import Actor, Identity, Unit, load_actor
 from data.engine import Database
 
+# PostgreSQL's: two that waited for each other, and a lock that was not to be had in time.
+STOOD_IN_THE_WAY = {"40P01", "40001", "55P03"}
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``holder`` names this process in leases. ``throughput_lifted`` is for benchmarks alone: Meta would
+    """``holder`` names this process in leases. ``together``: by what is written, the writers of what comes
+    at the same time. ``throughput_lifted`` is for benchmarks alone: Meta would
     refuse what it lets through."""
 
     settings: Settings
@@ -40,7 +45,9 @@ class Runtime:
     mail: Mailer
     throughput_lifted: bool = False
     counts: Counts = field(default_factory=Counts, repr=False, compare=False)
-    together: Together = field(default_factory=Together, init=False, repr=False, compare=False)
+    together: defaultdict[str, Together] = field(
+        default_factory=lambda: defaultdict(Together), init=False, repr=False, compare=False
+    )
 
     @contextmanager
     def unit(self, identity: Identity, *, write: bool = False) -> Iterator[Unit]:
@@ -76,7 +83,7 @@ class Runtime:
                     session.commit()
         except (OperationalError, InterfaceError) as error:
             log.error("database unavailable", error=str(error.orig))
-            raise Unavailable(_sentence(error)) from error
+            raise _refusal(error) from error
         finally:
             unit_is_open.reset(opened)
         for due in unit.rings:
@@ -98,6 +105,14 @@ class Runtime:
                 request_id=identity.request_id,
             )
             session.commit()
+
+
+def _refusal(error: OperationalError | InterfaceError) -> Unavailable:
+    if getattr(error.orig, "sqlstate", None) in STOOD_IN_THE_WAY:
+        return Contended(
+            "Something else was changing the same at that moment. Nothing was half done; try again."
+        )
+    return Unavailable(_sentence(error))
 
 
 def _sentence(error: OperationalError | InterfaceError) -> str:

@@ -1,21 +1,22 @@
-"""Group commit: writes that are asked for at the same time share one transaction. A commit waits for the disk
-and SQLite has one writer, so twenty sends in one transaction cost little more than one."""
+"""Group commit: writes that are asked for at the same time share one transaction. A commit waits for the
+disk, SQLite has one writer, and most statements cost the same for many rows as for one: so twenty sends in
+one transaction cost little more than one."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from core.errors import DomainError
+from core.errors import Contended, Unavailable
 
 Write = Callable[[list[Any]], list[Any]]
 
-# The write lock is held for about half a millisecond a send, and others wait for it meanwhile.
+# SQLite's lock is held for about half a millisecond a send, and others wait for it meanwhile.
 MOST = 50
 
 
 class Together:
-    """One a runtime. While a batch is written the next one gathers, so batches grow with the load and nobody
-    waits for a timer."""
+    """While a batch is written the next one gathers, so batches grow with the load and nobody waits for a
+    timer."""
 
     def __init__(self) -> None:
         self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
@@ -26,8 +27,8 @@ class Together:
         answers is raised for the one who asked, and for nobody else.
 
         ``write`` runs in a thread, with everything that was asked while the last batch was written, and
-        answers in that order. Should it crash, it runs again for each alone: nobody pays for another's
-        request.
+        answers in that order. Should it fail for one of them, by a crash or by another transaction that
+        stands in its way, it runs again for each alone: nobody pays for another's request.
         """
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((asked, answer))
@@ -60,9 +61,8 @@ class Together:
 async def _outcomes(write: Write, asked: list[Any]) -> list[Any]:
     try:
         return await asyncio.to_thread(write, asked)
-    except DomainError as refusal:  # the database's, so everybody's: nothing was written
-        return [refusal for _ in asked]
-    except Exception as crash:  # noqa: BLE001 - whoever asked gets it, and only they
-        if len(asked) == 1:
-            return [crash]
+    except Exception as failure:  # noqa: BLE001 - whoever asked gets it
+        is_the_databases = isinstance(failure, Unavailable) and not isinstance(failure, Contended)
+        if len(asked) == 1 or is_the_databases:
+            return [failure for _ in asked]
         return [outcome for one in asked for outcome in await _outcomes(write, [one])]

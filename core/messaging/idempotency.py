@@ -59,7 +59,8 @@ def body_hash(body: Any) -> str:
 def uses_of(unit: Unit, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], KeyUse]:
     """(workspace, key) → its use of the last 24 hours; keys that are free are absent."""
     connection = unit.session.connection()
-    _FORGET.rows(connection, keys, oldest=to_micros(unit.now - KEPT_FOR))
+    wanted = sorted(keys)
+    _FORGET.rows(connection, wanted, oldest=to_micros(unit.now - KEPT_FOR))
     return {
         (row.workspace_id, row.key): KeyUse(
             row.workspace_id,
@@ -68,7 +69,7 @@ def uses_of(unit: Unit, keys: Collection[tuple[str, str]]) -> dict[tuple[str, st
             row.message_id,
             SendAnswer.from_json(json.loads(row.answer)) if row.answer is not None else None,
         )
-        for row in _USES.rows(connection, keys)
+        for row in _USES.rows(connection, wanted)
     }
 
 
@@ -102,7 +103,7 @@ def remember(unit: Unit, uses: Sequence[KeyUse]) -> None:
             "created_at": unit.now,
             "answer": use.answer.to_json() if use.answer else None,
         }
-        for use in uses
+        for use in sorted(uses, key=_in_order)
     ]
     if unit.session.connection().execute(_REMEMBER, rows).rowcount < len(rows):
         raise Conflict(IN_PROGRESS, code="idempotency_in_progress")
@@ -120,6 +121,11 @@ def remember_answers(unit: Unit, uses: Sequence[KeyUse]) -> None:
                     "message_id": use.message_id,
                     "answer": use.answer.to_json() if use.answer else None,
                 }
-                for use in uses
+                for use in sorted(uses, key=_in_order)
             ],
         )
+
+
+def _in_order(use: KeyUse) -> tuple[str, str]:
+    """Whoever writes several does so in this order, or two could wait for each other."""
+    return use.workspace_id, use.key

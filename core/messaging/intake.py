@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from core.billing.limits import Gate, gate_of
+from core.billing.limits import gate_of
 from core.contacts import commands as contacts
 from core.contacts.queries import KnownContact, known, windows_end
 from core.errors import DomainError, NotFound, TooMany
@@ -214,14 +214,14 @@ def _check_contacts(unit: Unit, sends: list[_Send]) -> Mapping[tuple[str, str], 
 
 def _check_limits(unit: Unit, sends: list[_Send], present: Mapping[tuple[str, str], KnownContact]) -> None:
     """No send opens a conversation that its workspace has no room for (B7, B11)."""
-    gates: dict[str, Gate | None] = {}
+    lanes = [send.lane for send in sends if send.outcome is None and send.lane is not None]
+    limited = sorted({lane.workspace_id for lane in lanes if lane.is_limited})  # in order: they are locked
+    gates = {workspace_id: gate_of(unit, workspace_id) for workspace_id in limited}
 
     def check(send: _Send) -> None:
         lane = send.lane
         if lane is None or not lane.is_limited:
             return
-        if lane.workspace_id not in gates:
-            gates[lane.workspace_id] = gate_of(unit, lane.workspace_id)
         gate, contact = gates[lane.workspace_id], present.get(_contact(send))
         known_as = _contact(send)[1] if contact is None else contact.id
         refusal = None if gate is None else gate.admit((lane.phone_number_id, known_as))

@@ -51,6 +51,9 @@ class _Answered:
     reply: Reply
 
 
+_KINDS = {_Asked: "asked", _Answered: "answered", Missed: "slots", Late: "slots"}
+
+
 async def send(runtime: Runtime, identity: Identity, request: SendRequest) -> SendAnswer:
     """The message is on disk, and what Meta said to it too, before this returns (Q1).
 
@@ -137,13 +140,12 @@ async def _slot_of(runtime: Runtime, claim: Claim) -> datetime | None:
 async def _written(runtime: Runtime, asked: _Asked | _Answered | Missed | Late) -> Any:
     """Stored for ``_Asked``, a SendAnswer for ``_Answered``, its slot now for the others; on disk.
 
-    On PostgreSQL each has a transaction of its own: it has many writers, and groups that wait for each
-    other's locks would deadlock.
+    SQLite has one writer, so all that come together share a transaction. PostgreSQL has many: there the
+    kinds do not wait for each other, and each takes its locks in one order, or two processes could wait for
+    each other.
     """
-    if runtime.database.is_sqlite:
-        return await runtime.together.write(partial(_write, runtime), asked)
-    [outcome] = await asyncio.to_thread(_write, runtime, [asked])
-    return outcome
+    kind = "direct" if runtime.database.is_sqlite else _KINDS[type(asked)]
+    return await runtime.together[kind].write(partial(_write, runtime), asked)
 
 
 def _write(runtime: Runtime, asked: list[_Asked | _Answered | Missed | Late]) -> list[Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import Impossible, Unavailable
+from core.errors import Contended, Impossible, Unavailable
 from core.together import MOST, Together
 
 
@@ -25,6 +25,8 @@ class Ledger:
             raise RuntimeError("a crash of ours")
         if "locked" in asked:
             raise Unavailable("The database is busy.")
+        if "contended" in asked and len(asked) > 1:
+            raise Contended("Something else was changing the same.")
         return [Impossible("No.") if one == "refused" else one.upper() for one in asked]
 
 
@@ -75,6 +77,12 @@ def test_a_database_that_cannot_be_written_is_said_to_all_of_the_batch() -> None
     assert first == "A"
     assert all(isinstance(other, Unavailable) for other in others)
     assert len(ledger.batches) == 2
+
+
+def test_after_another_transaction_stood_in_the_way_each_is_written_alone() -> None:
+    ledger = Ledger()
+    assert run(ask(ledger, "a", "b", "contended")) == ["A", "B", "CONTENDED"]
+    assert ledger.batches == [["a"], ["b", "contended"], ["b"], ["contended"]]
 
 
 def test_one_who_has_gone_is_written_all_the_same_and_hinders_nobody() -> None:
