@@ -237,13 +237,12 @@ def _actors(runtime: Runtime, hashes: set[str]) -> dict[str, Actor]:
 
 
 def _fetches_where_to_go(client: Client | None, identity: Identity, engine_sid: str) -> bool:
-    """Whether a page that was sent away polls for the last thing that waits for it. What it says is refused
-    all the same."""
+    """Whether a page that was sent away polls for where to go, which may not have been said yet. What it says
+    is refused all the same."""
     if client is None or engine_sid not in core.sio.eio.sockets:
         return False
     leaving: Identity | None = client.request.scope["state"].get("leaving")
-    was_theirs = leaving is not None and leaving.session_hash == identity.session_hash
-    return was_theirs and not core.sio.eio.sockets[engine_sid].queue.empty()
+    return leaving is not None and leaving.session_hash == identity.session_hash
 
 
 def _has_changed(client: Client, actor: Actor) -> bool:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from core.messaging import intake
+from core.messaging.requests import SendRequest, template_payload
+from core.phones.queries import choices
 from tests.conftest import Place
 from tests.console import Console, running_console
 
@@ -21,3 +24,19 @@ def console(
 @pytest.fixture
 def console_place(console: Console) -> Place:
     return console.new_place()
+
+
+@pytest.fixture
+def with_row(console: Console, console_place: Place) -> Place:
+    """A workspace whose overview has a row to click."""
+    with console.runtime.unit(console_place.owner, write=True) as unit:
+        phone = choices(unit)[0]
+        payload = template_payload("+4915112345678", name="hello_world", language="en_US", components=[])
+        intake.store(unit, SendRequest(payload=payload, phone_number_id=phone.phone_number_id, queued=True))
+    return console_place
+
+
+@pytest.fixture
+def owner(console: Console, with_row: Place) -> str:
+    """The owner's cookie."""
+    return console.token_for(console.owner_email(with_row))

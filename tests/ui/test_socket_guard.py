@@ -21,9 +21,6 @@ import pytest
 import socketio
 from socketio.exceptions import ConnectionError as SocketRefused
 
-from core.messaging import intake
-from core.messaging.requests import SendRequest, template_payload
-from core.phones.queries import choices
 from core.unit import Identity
 from data.enums import MemberStatus, Role
 from data.operations import AuditEntry
@@ -130,22 +127,6 @@ def rubbish_is_taken_out() -> Iterator[None]:
     """Here, and not in the test of somebody else."""
     yield
     gc.collect()
-
-
-@pytest.fixture
-def with_row(console: Console, console_place: Place) -> Place:
-    """A workspace whose overview has a row to click."""
-    with console.runtime.unit(console_place.owner, write=True) as unit:
-        phone = choices(unit)[0]
-        payload = template_payload("+4915112345678", name="hello_world", language="en_US", components=[])
-        intake.store(unit, SendRequest(payload=payload, phone_number_id=phone.phone_number_id, queued=True))
-    return console_place
-
-
-@pytest.fixture
-def owner(console: Console, with_row: Place) -> str:
-    """The owner's cookie."""
-    return console.token_for(console.owner_email(with_row))
 
 
 def test_the_owners_own_event_works(console: Console, owner: str, transport: str) -> None:
