@@ -223,9 +223,19 @@ async def drop(client: Client, *, to: str) -> None:
     await asyncio.sleep(LEAVING_S if sockets else 0)
     state.pop("leaving", None)
     for sid in sockets:
-        await core.sio.disconnect(sid)
+        await _hang_up(sid)
     if client.id in Client.instances:
         client.delete()
+
+
+async def _hang_up(sid: str) -> None:
+    """The socket is closed, and the connection below it, through which a page that polls would go on. Who
+    never fetches what is left there is not waited for."""
+    engine_sid = core.sio.manager.eio_sid_from_sid(sid, "/")
+    await core.sio.disconnect(sid)
+    connection = core.sio.eio.sockets.get(engine_sid)
+    if connection is not None:
+        await connection.close(wait=False)
 
 
 def _actors(runtime: Runtime, hashes: set[str]) -> dict[str, Actor]:

@@ -10,6 +10,8 @@ from tests.conftest import Place
 from tests.console import COOKIE, Console
 from tests.ui.test_socket_guard import DROPPED_WITHIN_S, SOCKET_PATH, open_page, set_role
 
+BETWEEN_PACKETS = "\x1e"
+
 
 def test_no_poll_of_a_page_that_is_sent_away_is_refused(
     console: Console, with_row: Place, owner: str
@@ -35,4 +37,6 @@ def test_no_poll_of_a_page_that_is_sent_away_is_refused(
         set_role(console, with_row, Role.VIEWER)
         while '42["open",{"path":"/"' not in poll():
             pass  # what was drawn anew meanwhile
-        poll()  # it has been told, and waits for what else there is
+        while "41" not in poll().split(BETWEEN_PACKETS):
+            pass
+        assert line.get(f"{SOCKET_PATH}/", params=query | engine).status_code == 403  # it is nobody's now

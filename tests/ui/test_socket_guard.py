@@ -64,6 +64,7 @@ class OpenPage:
 class Socket:
     client: socketio.AsyncClient
     sent_to: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+    dropped: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def is_sent_elsewhere(self, *, within: float) -> bool:
         """Whether the page of this socket was told to go to another."""
@@ -108,6 +109,7 @@ async def connected(
     # In a session of its own, because the client sends headers with its first request only.
     async with aiohttp.ClientSession(headers=headers) as http:
         socket = Socket(socketio.AsyncClient(reconnection=False, http_session=http))
+        socket.client.on("disconnect", lambda _: socket.dropped.set())
         socket.client.on("open", lambda message: socket.sent_to.put_nowait(message["path"]))
         await socket.client.connect(
             f"{page.url}?{httpx.QueryParams(query)}",
@@ -234,7 +236,7 @@ def test_after_signing_out_no_event_of_an_open_page_runs(
             answer = await http.post(f"{console.url}/auth/sign-out", headers={"Cookie": f"{COOKIE}={owner}"})
             assert answer.status_code == 303
             assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/login"
-            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+            await asyncio.wait_for(socket.dropped.wait(), DROPPED_WITHIN_S)
             with pytest.raises(SocketRefused):
                 async with connected(page, transport, token=owner):
                     pass
@@ -252,7 +254,7 @@ def test_a_session_that_another_process_ended_loses_its_sockets(
         async with connected(page, transport, token=owner) as socket:
             await asyncio.to_thread(set_status, console, with_row, MemberStatus.SUSPENDED)
             assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/login"
-            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+            await asyncio.wait_for(socket.dropped.wait(), DROPPED_WITHIN_S)
 
     asyncio.run(run())
 
@@ -265,7 +267,7 @@ def test_a_page_is_loaded_anew_when_its_persons_role_changes(
         async with connected(page, transport, token=owner) as socket:
             await asyncio.to_thread(set_role, console, with_row, Role.VIEWER)
             assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/"
-            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+            await asyncio.wait_for(socket.dropped.wait(), DROPPED_WITHIN_S)
 
     asyncio.run(run())
 
@@ -292,7 +294,7 @@ def test_a_forged_event_after_a_demotion_is_refused_and_audited(
         async with connected(page, transport, token=owner) as socket:
             await asyncio.to_thread(set_role, console, with_row, Role.VIEWER)
             assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/"
-            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+            await asyncio.wait_for(socket.dropped.wait(), DROPPED_WITHIN_S)
         async with connected(open_page(console, owner), transport, token=owner) as socket:
             await socket.client.emit("event", page.event())
             assert not await socket.is_sent_elsewhere(within=QUIET_S)
@@ -309,7 +311,7 @@ def test_a_connection_after_removal_is_refused_and_audited_once(
         async with connected(page, transport, token=owner) as socket:
             await asyncio.to_thread(set_status, console, with_row, MemberStatus.REMOVED)
             assert await asyncio.wait_for(socket.sent_to.get(), DROPPED_WITHIN_S) == "/login"
-            await asyncio.wait_for(socket.client.wait(), DROPPED_WITHIN_S)
+            await asyncio.wait_for(socket.dropped.wait(), DROPPED_WITHIN_S)
         for _ in range(3):
             with pytest.raises(SocketRefused):
                 async with connected(page, transport, token=owner):
