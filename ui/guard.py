@@ -224,6 +224,8 @@ async def drop(client: Client, *, to: str) -> None:
     state.pop("leaving", None)
     for sid in sockets:
         await _hang_up(sid)
+    for document_id in list(client._delete_tasks):
+        client._cancel_delete_task(document_id)  # NiceGUI's own, for a page that does not come back
     if client.id in Client.instances:
         client.delete()
 

@@ -12,6 +12,7 @@ from nicegui import Client, background_tasks
 from core.errors import DomainError, NotSignedIn, Unavailable
 from core.monitoring.changes import Changes
 from ui.act import show
+from ui.guard import identity_of
 
 LOOK_EVERY_S = 0.5
 # Ages and heartbeats change without a commit, and the browser must hear that updates have not stopped.
@@ -39,6 +40,7 @@ class Watcher:
             and self.is_visible
             and not self.is_busy
             and self.client.has_socket_connection
+            and identity_of(self.client) is not None  # else it was sent away, and shows nothing any more
             and now - self.drawn_at >= REDRAW_EVERY_S
         )
 

@@ -41,7 +41,6 @@ LONG = pytest.mark.long
     ("console", "rounds", "whole"),
     [
         pytest.param("sqlite", 2, True, id="everything"),
-        pytest.param("postgresql", 2, True, id="everything-on-postgresql"),
         pytest.param("sqlite", 2, False, id="the-worker-alone", marks=LONG),
         pytest.param("sqlite", 4, True, id="everything-long", marks=LONG),
         pytest.param("sqlite", 4, False, id="the-worker-alone-long", marks=LONG),

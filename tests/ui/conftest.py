@@ -19,6 +19,7 @@ def console(
     folder = tmp_path_factory.mktemp("console")
     with running_console(folder, migrated_sqlite, sandbox_url, password_hash) as found:
         yield found
+    assert "a page failed" not in (folder / "web.log").read_text()  # those that were sent away included
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ def test_no_poll_of_a_page_that_is_sent_away_is_refused(
         set_role(console, with_row, Role.VIEWER)
         while '42["open",{"path":"/"' not in poll():
             pass  # what was drawn anew meanwhile
-        while "41" not in poll().split(BETWEEN_PACKETS):
-            pass
+        heard = [poll()]
+        while "41" not in heard[-1].split(BETWEEN_PACKETS):
+            heard.append(poll())
+        assert "42[" not in "".join(heard)  # what is drawn anew would tell of what they may no longer see
         assert line.get(f"{SOCKET_PATH}/", params=query | engine).status_code == 403  # it is nobody's now

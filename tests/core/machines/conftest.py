@@ -20,7 +20,7 @@ Begin = Callable[[], Desk]
 Act = Callable[..., object]
 # The same steps each time: what these find once they find again. The long form looks further.
 SHORT = settings(
-    max_examples=10,
+    max_examples=6,
     stateful_step_count=25,
     deadline=None,
     phases=[Phase.generate],  # a run takes too long to be made shorter: 25 steps are read as they are
