@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 
@@ -68,13 +68,16 @@ def _for_driver(statement: str, dialect: str) -> str:
     return statement if dialect == "sqlite" else _PARAMETER.sub(r"%(\1)s", statement)
 
 
+Keys = Iterable[str] | Iterable[tuple[str | int | None, ...]]
+
+
 class Keyed:
     """A statement about the rows of many keys: ``{among}`` in it says that something is one of them, and
-    ``{lock}`` locks the rows where a database has such locks. Where keys are pairs, ``{pairs}`` are the rows
-    that hold them, each an array in its ``value``.
+    ``{lock}`` locks the rows where a database has such locks. Where keys are pairs, or come with what is to
+    be written, ``{pairs}`` are the rows that hold them, each an array in its ``value``.
 
-    The keys are one parameter: a list of placeholders would be made ready anew for each batch, and for a list
-    of pairs SQLite walks the whole table.
+    The keys are one parameter: a list of placeholders would be made ready anew for each batch, for a list of
+    pairs SQLite walks the whole table, and PostgreSQL takes six times as long for a statement of each row.
     """
 
     def __init__(self, statement: str, *, lock: str = "FOR UPDATE") -> None:
@@ -87,16 +90,21 @@ class Keyed:
         )
         self._statements = {"sqlite": sqlite, "postgresql": _for_driver(postgresql, "postgresql")}
 
-    def rows(
-        self, connection: Connection, keys: Iterable[str] | Iterable[tuple[str, str | int]], **others: Any
-    ) -> Sequence[Any]:
+    def rows(self, connection: Connection, keys: Keys, **others: Any) -> Sequence[Any]:
         """The rows as they are stored; none for no keys. ``others`` are the statement's other parameters."""
         wanted = list(keys)
-        if not wanted:
-            return []
+        return self._run(connection, wanted, others).all() if wanted else []
+
+    def write(self, connection: Connection, keys: Keys, **others: Any) -> None:
+        """For a statement that returns nothing; each key once, for a row is written once."""
+        wanted = list(keys)
+        if wanted:
+            self._run(connection, wanted, others)
+
+    def _run(self, connection: Connection, keys: list[Any], others: dict[str, Any]) -> CursorResult[Any]:
         name = connection.dialect.name
-        given = json.dumps(wanted) if self._are_pairs or name == "sqlite" else wanted
-        return connection.exec_driver_sql(self._statements[name], {"keys": given, **others}).all()
+        given = json.dumps(keys) if self._are_pairs or name == "sqlite" else keys
+        return connection.exec_driver_sql(self._statements[name], {"keys": given, **others})
 
 
 def open_database(address: str) -> Database:

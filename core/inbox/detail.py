@@ -13,9 +13,10 @@ from core.inbox.applying import owners_of
 from core.inbox.owners import owners
 from core.inbox.queries import SHOWN, DeliveryRow, delivery_row
 from core.inbox.reading import named, read
-from core.inbox.rules import parsed, storable
+from core.inbox.rules import parsed
 from core.inbox.updates import Change, Content, InboundMessage, Preference, Update
 from core.messaging.reports import StatusReport
+from core.storable import storable
 from core.unit import Unit
 from data.inbox import Delivery, DeliveryFailure
 

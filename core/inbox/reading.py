@@ -10,7 +10,6 @@ from core.inbox.rules import (
     id_in,
     moment,
     moment_in,
-    storable,
     wa_id_in,
     word_in,
     written,
@@ -26,6 +25,7 @@ from core.inbox.updates import (
     Update,
 )
 from core.messaging.reports import StatusReport
+from core.storable import storable
 
 CODE_MAX = 10**9
 DETAIL_MAX = 500

@@ -3,8 +3,6 @@
 import hashlib
 import hmac
 import json
-import math
-import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,15 +10,14 @@ from typing import Any
 import orjson
 
 from core.inbox.updates import NotUnderstood
+from core.storable import MAX_DEPTH, UNSTORABLE, storable
 
 # Longer than any id of Meta's or ours; an index of PostgreSQL takes no more than 2,700 bytes.
 ID_MAX = 512
 WORD_MAX = 64
 WA_ID_MAX = 20
 NAME_MAX = 200
-MAX_DEPTH = 32
 DIGITS_MAX = 4_000
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def is_signed(body: bytes, header: str | None, secrets: Sequence[str]) -> bool:
@@ -62,29 +59,10 @@ def _whole(digits: str) -> int | None:
     return int(digits) if len(digits) <= DIGITS_MAX else None
 
 
-def storable(value: Any, *, depth: int = 0) -> Any:
-    """``value`` as every database keeps it, and as it can be read again.
-
-    NUL and half characters (lone surrogates) become U+FFFD, numbers beyond every range and what is nested
-    deeper than ``MAX_DEPTH`` become None. *"a\\u0000b" → "a�b"; 1e999 → None.*
-    """
-    if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict | list) and depth >= MAX_DEPTH:
-        return None
-    if isinstance(value, dict):
-        return {storable(key): storable(inner, depth=depth + 1) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [storable(inner, depth=depth + 1) for inner in value]
-    return value
-
-
 def id_in(holder: dict[str, Any], key: str) -> str | None:
     """An id as it came. One that no row could hold names nothing. Templates' ids are numbers."""
     value = holder.get(key)
-    usable = isinstance(value, str) and 0 < len(value) <= ID_MAX and not _UNSTORABLE.search(value)
+    usable = isinstance(value, str) and 0 < len(value) <= ID_MAX and not UNSTORABLE.search(value)
     return value if usable else None
 
 

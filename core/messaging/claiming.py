@@ -87,9 +87,9 @@ LIMIT :count
 {lock}
 """
 
-_CLAIM = text(
-    "UPDATE message SET state = 'claimed', waiting_for = NULL, attempt = :number, lease_until = :until, "
-    "lease_holder = :holder WHERE id = :id"
+_CLAIM = Keyed(
+    "UPDATE message SET state = 'claimed', waiting_for = NULL, attempt = attempt + 1, lease_until = :until, "
+    "lease_holder = :holder WHERE id {among}"
 )
 _OPEN_ATTEMPT = text(
     "INSERT INTO attempt (message_id, number, round, may_duplicate, claimed_at) "
@@ -101,7 +101,10 @@ _MARK = Keyed(
     "WHERE (id, attempt) IN (SELECT value->>0, CAST(value->>1 AS INTEGER) FROM {pairs}) "
     "AND state = 'claimed' AND lease_holder = :holder RETURNING id"
 )
-_START = text("UPDATE attempt SET started_at = :now WHERE message_id = :id AND number = :number")
+_START = Keyed(
+    "UPDATE attempt SET started_at = :now "
+    "WHERE (message_id, number) IN (SELECT value->>0, CAST(value->>1 AS INTEGER) FROM {pairs})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +223,8 @@ def mark_sending(unit: Unit, claims: list[Claim], *, holder: str) -> list[Claim]
     found = [(claim.message_id, claim.attempt) for claim in claims]
     marked = {row[0] for row in _MARK.rows(connection, found, until=until, holder=holder)}
     ours = [claim for claim in claims if claim.message_id in marked]
-    if ours:
-        now = to_micros(unit.now)
-        connection.execute(
-            _START, [{"now": now, "id": claim.message_id, "number": claim.attempt} for claim in ours]
-        )
+    started = [(claim.message_id, claim.attempt) for claim in ours]
+    _START.write(connection, started, now=to_micros(unit.now))
     return ours
 
 
@@ -323,14 +323,12 @@ def _open_attempts(unit: Unit, rows: list[Row[Any]], *, holder: str) -> None:
             "number": row.attempt + 1,
             "round": row.round,
             "may_duplicate": row.may_duplicate,
-            "until": until,
-            "holder": holder,
             "now": now,
         }
         for row in rows
     ]
     connection = unit.session.connection()
-    connection.execute(_CLAIM, opened)
+    _CLAIM.write(connection, [row.id for row in rows], until=until, holder=holder)
     connection.execute(_OPEN_ATTEMPT, opened)
 
 

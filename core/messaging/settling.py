@@ -26,6 +26,7 @@ from core.traffic.measures import Timing
 from core.traffic.noting import Noted
 from core.unit import Unit
 from data.columns import to_micros
+from data.engine import Keyed
 from data.enums import (
     HoldCause,
     HoldScope,
@@ -87,15 +88,17 @@ _UPDATE_MESSAGE = (
         }
     )
 )
-# What every send runs through is plain text: made ready once, with its parameters as they are stored.
-_ACCEPT_MESSAGE = text(
-    "UPDATE message SET state = 'sent', waiting_for = NULL, due_at = NULL, wamid = :wamid, sent_at = :now, "
-    "error_code = NULL, error_detail = NULL, lease_until = NULL, lease_holder = NULL WHERE id = :id"
+# What every send runs through is one statement for all that came back together.
+_ACCEPT_MESSAGES = Keyed(
+    "UPDATE message SET state = 'sent', waiting_for = NULL, due_at = NULL, wamid = one.value->>1, "
+    "sent_at = :now, error_code = NULL, error_detail = NULL, lease_until = NULL, lease_holder = NULL "
+    "FROM {pairs} AS one WHERE message.id = one.value->>0"
 )
-_UPDATE_ATTEMPT = text(
-    "UPDATE attempt SET outcome = :outcome, finished_at = :now, error_code = :error_code, "
-    "error_detail = :error_detail, http_status = :http_status, trace_id = :trace_id, wamid = :wamid "
-    "WHERE message_id = :id AND number = :number"
+_UPDATE_ATTEMPTS = Keyed(
+    "UPDATE attempt SET outcome = one.value->>2, finished_at = :now, error_code = one.value->>3, "
+    "error_detail = one.value->>4, http_status = CAST(one.value->>5 AS INTEGER), "
+    "trace_id = one.value->>6, wamid = one.value->>7 FROM {pairs} AS one "
+    "WHERE attempt.message_id = one.value->>0 AND attempt.number = CAST(one.value->>1 AS INTEGER)"
 )
 _LOAD = (
     select(*_MESSAGE)  # type: ignore[call-overload]
@@ -290,9 +293,9 @@ class _Changes:
         self._read = attempts or {}
         self._noted = Noted()
         self._messages: list[dict[str, object]] = []
-        self._accepted: list[dict[str, object]] = []
+        self._accepted: list[tuple[str, str | None]] = []
         self._events: set[tuple[str, str]] = set()
-        self._attempts: list[dict[str, object]] = []
+        self._attempts: list[tuple[str | int | None, ...]] = []
         self._deaths: list[Death] = []
         self._resolved: list[str] = []
         self._holds: list[tuple[_Row, Explanation]] = []
@@ -348,7 +351,7 @@ class _Changes:
             self.signs.append(outages.Sign(row.phone_number_id, row.workspace_id, row.id, heard))
 
     def accept(self, row: _Row, following: Next) -> None:
-        self._accepted.append({"id": row.id, "wamid": following.wamid, "now": self._now})
+        self._accepted.append((row.id, following.wamid))
         self._events.add((row.phone_number_id, row.contact_id))
         if row.state in (MessageState.DEAD, MessageState.FAILED):
             self._resolved.append(row.id)
@@ -358,18 +361,18 @@ class _Changes:
     ) -> None:
         self._note(row, number, outcome, following.error_code)
         self._attempts.append(
-            {
-                "id": row.id,
-                "number": number,
-                "outcome": outcome.value,
-                "now": self._now,
-                "error_code": following.error_code,
-                "error_detail": following.error_detail,
-                "http_status": reply.http_status if reply else None,
-                "trace_id": reply.trace_id if reply else None,
-                "wamid": reply.wamid if reply else None,
-            }
+            (
+                row.id,
+                number,
+                outcome.value,
+                following.error_code,
+                following.error_detail,
+                reply.http_status if reply else None,
+                reply.trace_id if reply else None,
+                reply.wamid if reply else None,
+            )
         )
+        self._unit.count("sends", outcome.value)
 
     def _note(self, row: _Row, number: int, outcome: Outcome, error_code: str | None) -> None:
         """For the pictures of what was sent."""
@@ -393,15 +396,12 @@ class _Changes:
     def write(self) -> None:
         connection = self._unit.session.connection()
         self._noted.write(self._unit)
+        _ACCEPT_MESSAGES.write(connection, self._accepted, now=self._now)
         if self._accepted:
-            connection.execute(_ACCEPT_MESSAGE, self._accepted)
             mark_due(self._unit, self._events)
         if self._messages:
             connection.execute(_UPDATE_MESSAGE, self._messages)
-        if self._attempts:
-            connection.execute(_UPDATE_ATTEMPT, self._attempts)
-            for attempt in self._attempts:
-                self._unit.count("sends", str(attempt["outcome"]))
+        _UPDATE_ATTEMPTS.write(connection, self._attempts, now=self._now)
         if self._deaths:
             open_letters(self._unit, self._deaths)
         for message_id in self._resolved:

@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from core.storable import UNSTORABLE
+
 WORD_MAX = 200
 TEXT_MAX = 2_000
 KEPT_DEPTH = 8
 KEPT_LENGTH = 100
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 # Meta writes the same limit as a word or as a number; -1 is none.
 _TIERS: Mapping[str, str] = MappingProxyType(
@@ -191,4 +192,4 @@ def kept(value: Any, *, depth: int = 0) -> Any:
 
 
 def clean(text: str) -> str:
-    return _UNSTORABLE.sub("\ufffd", text)
+    return UNSTORABLE.sub("\ufffd", text)

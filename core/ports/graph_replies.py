@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 
 from core.ports.graph_tokens import SECRET_PARAMETERS
+from core.storable import storable
 
 ERROR_TEXT_MAX = 500
 SECRET_MIN = 8  # what is shorter is no secret of Meta's, and a part of words
@@ -123,8 +124,9 @@ def no_answer(error: httpx.HTTPError | aiohttp.ClientError | TimeoutError) -> Re
 
 
 def as_json(content: bytes) -> Any:
+    """None for what is no JSON."""
     try:
-        return json.loads(content)
+        return storable(json.loads(content))
     except (ValueError, RecursionError):
         return None
 

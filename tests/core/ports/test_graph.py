@@ -197,6 +197,14 @@ def test_what_meta_says_to_a_person_stands_where_it_gives_no_details() -> None:
     assert (reply.subcode, reply.detail) == (2388024, "There is already en content for this template.")
 
 
+def test_what_no_database_keeps_is_replaced_before_anybody_sees_it() -> None:
+    """NUL and half characters: the transaction that settles them would settle nothing else either."""
+    failed = send_to(answers(400, error(131026, error_data={"details": "a\x00b\ud800"}, fbtrace_id="t\x00")))
+    assert (failed.detail, failed.trace_id) == ("a\ufffdb\ufffd", "t\ufffd")
+    taken = send_to(answers(200, {"messages": [{"id": "wamid.\x00"}]}))
+    assert (taken.kind, taken.wamid) == (ACCEPTED, "wamid.\ufffd")
+
+
 def test_what_meta_says_of_a_failure_is_kept() -> None:
     data = {"messaging_product": "whatsapp", "details": "Recipient is not on WhatsApp"}
     reply = send_to(answers(400, error(131026, error_data=data, is_transient=False)))
