@@ -8,12 +8,13 @@ semi-private hooks, so NiceGUI is pinned and ``tests/ui/test_socket_guard.py`` t
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from math import inf
 from typing import Any
 
 import structlog
-from nicegui import Client, core
+from nicegui import Client, background_tasks, core
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,6 +37,7 @@ from ui.session import (
 SOCKET_PATH = "/_nicegui_ws/"
 WATCH_EVERY_S = 1.0
 LEAVING_S = 0.5  # for the page to read its last message: go to the sign-in page
+FETCHED_WITHIN_S = 5.0  # by a page that polls, over a slow line
 NOTED_EVERY_S = 60.0
 # A page costs half a megabyte for as long as it is open, and for a minute when no socket comes for it.
 PAGES_AT_ONCE = SOCKETS_AT_ONCE = 128
@@ -221,22 +223,26 @@ async def drop(client: Client, *, to: str) -> None:
     state["leaving"] = identity
     client.open(to)
     await asyncio.sleep(LEAVING_S if sockets else 0)
-    state.pop("leaving", None)
+    connections = [core.sio.manager.eio_sid_from_sid(sid, "/") for sid in sockets]
     for sid in sockets:
-        await _hang_up(sid)
+        await core.sio.disconnect(sid)
     for document_id in list(client._delete_tasks):
         client._cancel_delete_task(document_id)  # NiceGUI's own, for a page that does not come back
     if client.id in Client.instances:
         client.delete()
+    if connections:
+        background_tasks.create(_hang_up(connections), name="hang up")
 
 
-async def _hang_up(sid: str) -> None:
-    """The socket is closed, and the connection below it, through which a page that polls would go on. Who
-    never fetches what is left there is not waited for."""
-    engine_sid = core.sio.manager.eio_sid_from_sid(sid, "/")
-    await core.sio.disconnect(sid)
-    connection = core.sio.eio.sockets.get(engine_sid)
-    if connection is not None:
+async def _hang_up(engine_sids: list[str]) -> None:
+    """Closes the connections below the sockets, through which a page that polls would go on, once it has
+    fetched what is left there: where to go. Who never does is not waited for."""
+    held = [core.sio.eio.sockets[one] for one in engine_sids if one in core.sio.eio.sockets]
+    with suppress(TimeoutError):
+        await asyncio.wait_for(
+            asyncio.gather(*(connection.queue.join() for connection in held)), FETCHED_WITHIN_S
+        )
+    for connection in held:
         await connection.close(wait=False)
 
 

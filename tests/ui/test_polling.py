@@ -10,7 +10,7 @@ from tests.conftest import Place
 from tests.console import COOKIE, Console
 from tests.ui.test_socket_guard import DROPPED_WITHIN_S, SOCKET_PATH, open_page, set_role
 
-BETWEEN_PACKETS = "\x1e"
+BETWEEN_PACKETS, PING = "\x1e", "2"
 
 
 def test_no_poll_of_a_page_that_is_sent_away_is_refused(
@@ -41,4 +41,7 @@ def test_no_poll_of_a_page_that_is_sent_away_is_refused(
         while "41" not in heard[-1].split(BETWEEN_PACKETS):
             heard.append(poll())
         assert "42[" not in "".join(heard)  # what is drawn anew would tell of what they may no longer see
-        assert line.get(f"{SOCKET_PATH}/", params=query | engine).status_code == 403  # it is nobody's now
+        last: list[str] = []
+        while (answer := line.get(f"{SOCKET_PATH}/", params=query | engine)).status_code == 200:
+            last += answer.text.split(BETWEEN_PACKETS)
+        assert PING not in last  # it was hung up, and did not die of silence
