@@ -77,7 +77,7 @@ class Keyed:
     be written, ``{pairs}`` are the rows that hold them, each an array in its ``value``.
 
     The keys are one parameter: a list of placeholders would be made ready anew for each batch, for a list of
-    pairs SQLite walks the whole table, and PostgreSQL takes six times as long for a statement of each row.
+    pairs SQLite walks the whole table, and PostgreSQL takes up to seven times as long for one of each row.
     """
 
     def __init__(self, statement: str, *, lock: str = "FOR UPDATE") -> None:

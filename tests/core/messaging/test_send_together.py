@@ -1,24 +1,30 @@
 """Sends that come at the same time share transactions, and nothing else (Q1)."""
 
 import asyncio
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlmodel import col, select
-from structlog.testing import capture_logs
 
 from core.errors import Conflict, Forbidden, Impossible, NotFound, NotSignedIn
 from core.messaging import intake
 from core.messaging.requests import SendRequest
 from core.messaging.send import send
+from core.ports.clock import FrozenClock
 from core.unit import ANONYMOUS, Identity
+from data.engine import Database
 from data.enums import MessageState, Role
 from data.messages import Contact
 from data.operations import AuditEntry
 from tests.conftest import PHONE_ID, SECOND_PHONE_ID, Place
+from tests.console import wait_for
 from tests.core.desk import Desk, Meta, number, order, text_to
+
+WAITS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 
 
 def together(desk: Desk, *asked: tuple[Identity, SendRequest]) -> list[Any]:
@@ -113,26 +119,34 @@ def test_q12_a_key_that_another_process_takes_meanwhile_refuses_none_of_the_othe
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_two_processes_with_the_same_phones_and_people_never_stand_in_each_others_way(
-    desk: Desk, meta: Meta
+@pytest.mark.parametrize(("table", "key"), [("lane", "phone_number_id"), ("contact", "id")])
+def test_whoever_waits_for_the_first_of_several_locks_holds_none_of_the_others(
+    desk: Desk, database: Database, clock: FrozenClock, table: str, key: str
 ) -> None:
+    """Or two processes whose sends share phones or people would wait for each other."""
     agent = desk.place.acting(Role.AGENT)
-    asked = [
-        order(number(index), phone_number_id=(PHONE_ID, SECOND_PHONE_ID)[index % 2], idempotency=None)
-        for index in range(20)
-    ]
+    phones = (SECOND_PHONE_ID, PHONE_ID)
+    people = [number(index) for index in (4, 1, 3, 2)]
 
-    async def ask() -> list[Any]:
-        other = replace(desk.runtime)  # what it gathers is its own
-        try:
-            one_way = (send(desk.runtime, agent, request) for request in asked)
-            other_way = (send(other, agent, request) for request in reversed(asked))
-            return await asyncio.gather(*one_way, *other_way)
-        finally:
-            await desk.runtime.graph.close()
+    def store() -> int:
+        with desk.runtime.unit(agent, write=True) as unit:
+            sends = [order(one, phone_number_id=phone, queued=True) for one in people for phone in phones]
+            return len(intake.store_all([(unit, request) for request in sends]))
 
-    with capture_logs() as lines:
-        answers = asyncio.run(ask())
-    assert [line for line in lines if line["event"] == "database unavailable"] == []
-    assert [answer.status for answer in answers] == ["sent"] * 40
-    assert len(meta.received()) == 40
+    def one_waits() -> bool:
+        with database.write.connect() as asking:  # anew each time: a transaction sees who waits only once
+            return bool(asking.execute(WAITS).scalar_one() == 1)
+
+    assert store() == 8  # whoever it is for is a contact from now on
+    clock.advance(1)  # and is touched anew
+    lock = f"SELECT {key} FROM {table} WHERE {{which}} ORDER BY {key} FOR NO KEY UPDATE SKIP LOCKED"
+    first = f"{key} = (SELECT min({key}) FROM {table})"
+    with ThreadPoolExecutor(1) as elsewhere:
+        with database.write.connect() as holder, database.write.connect() as looker:
+            assert len(holder.execute(text(lock.format(which=first))).all()) == 1
+            batch = elsewhere.submit(store)
+            wait_for(one_waits, within_s=10)
+            free = looker.execute(text(lock.format(which=f"NOT {first}"))).all()
+            others = looker.execute(text(f"SELECT count(*) - 1 FROM {table}")).scalar_one()
+            assert len(free) == others > 0
+        assert batch.result(10) == 8
